@@ -1,0 +1,13 @@
+//! Who asks, and what they may do: the traits [`Authenticator`] and [`Authorizer`].
+
+mod authenticator;
+mod authorizer;
+mod entity;
+mod permission;
+
+pub use self::{
+    authenticator::{Authenticator, Credentials, Login, LoginStep},
+    authorizer::{Authorizer, Scope},
+    entity::{ArnPattern, Entity, Role, RoleBindings},
+    permission::Permission,
+};

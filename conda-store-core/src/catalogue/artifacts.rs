@@ -1,0 +1,220 @@
+//! Artifacts of builds, and how far the making of each is.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sqlx::FromRow;
+
+use super::{Catalogue, error};
+use crate::{
+    Error, Result,
+    model::{Artifact, ArtifactId, ArtifactType, BuildId},
+};
+
+/// How far the making of an artifact is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ArtifactState {
+    /// It is being made, or will be.
+    Pending,
+    /// It is there.
+    Done,
+    /// It could not be made; the message says why.
+    Failed,
+}
+
+impl ArtifactState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pending, Self::Done, Self::Failed];
+
+    /// The name in the database and on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Done => "DONE",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+impl fmt::Display for ArtifactState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ArtifactState {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            Error::invalid("read artifact state", format!("{text:?} is no state of an artifact; known are {known}"))
+        })
+    }
+}
+
+/// How far one artifact of a build is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactProgress {
+    /// Which artifact.
+    pub artifact_type: ArtifactType,
+    /// How far it is.
+    pub state: ArtifactState,
+    /// Why it could not be made.
+    pub message: Option<String>,
+    /// SHA-256 of the artifact in hexadecimal, once it is there.
+    pub sha256: Option<String>,
+    /// Its bytes, once it is there.
+    pub size: Option<i64>,
+}
+
+impl ArtifactProgress {
+    /// An artifact that will be made.
+    #[must_use]
+    pub fn pending(artifact_type: ArtifactType) -> Self {
+        Self { artifact_type, state: ArtifactState::Pending, message: None, sha256: None, size: None }
+    }
+}
+
+#[derive(FromRow)]
+struct ArtifactRow {
+    id: i32,
+    build_id: Option<i32>,
+    artifact_type: String,
+    key: Option<String>,
+}
+
+impl TryFrom<ArtifactRow> for Artifact {
+    type Error = Error;
+
+    fn try_from(row: ArtifactRow) -> Result<Self> {
+        let missing = |column| move || error::corrupt("build_artifact", column, row.id, "the column is null");
+        Ok(Self {
+            id: ArtifactId(row.id),
+            build_id: BuildId(row.build_id.ok_or_else(missing("build_id"))?),
+            artifact_type: parse_type("build_artifact", row.id, &row.artifact_type)?,
+            key: row.key.ok_or_else(missing("key"))?,
+        })
+    }
+}
+
+fn parse_type(table: &str, id: i32, text: &str) -> Result<ArtifactType> {
+    text.parse().map_err(|cause: Error| error::corrupt(table, "artifact_type", id, &cause).with_source(cause))
+}
+
+#[derive(FromRow)]
+struct ProgressRow {
+    artifact_type: String,
+    state: String,
+    message: Option<String>,
+    sha256: Option<String>,
+    size: Option<i64>,
+}
+
+impl ProgressRow {
+    fn progress(self, build: BuildId) -> Result<ArtifactProgress> {
+        let state = self
+            .state
+            .parse()
+            .map_err(|cause: Error| error::corrupt("cs_artifact_state", "state", build, &cause).with_source(cause))?;
+        Ok(ArtifactProgress {
+            artifact_type: parse_type("cs_artifact_state", build.0, &self.artifact_type)?,
+            state,
+            message: self.message,
+            sha256: self.sha256,
+            size: self.size,
+        })
+    }
+}
+
+const ARTIFACTS: &str = "select id, build_id, artifact_type, key from build_artifact where ";
+
+impl Catalogue {
+    /// Writes down where an artifact of a build is; once only, however often it is told.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) where there is no such build.
+    pub async fn add_artifact(&self, build: BuildId, artifact_type: ArtifactType, key: &str) -> Result<ArtifactId> {
+        const OPERATION: &str = "add artifact";
+        const INSERT: &str =
+            "insert into build_artifact (build_id, artifact_type, key) values ($1, $2, $3) returning id";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        // No constraint keeps twins away: the row of the build is the lock.
+        let lock = transaction.query(OPERATION, "select id from build where id = ").bind(build);
+        let locked: Option<(i32,)> = lock.push_either("", " for no key update").first().await?;
+        if locked.is_none() {
+            return Err(Error::not_found(OPERATION, "build does not exist").with("build", build));
+        }
+        let present = transaction.query(OPERATION, ARTIFACTS).push("build_id = ").bind(build);
+        let present = present.push(" and artifact_type = ").bind(artifact_type.as_str()).push(" and key = ").bind(key);
+        let present: Option<ArtifactRow> = present.first().await?;
+        if let Some(row) = present {
+            return Ok(ArtifactId(row.id));
+        }
+        let insert = transaction.query(OPERATION, INSERT).value(build).value(artifact_type.as_str()).value(key);
+        let (id,): (i32,) = insert.one().await?;
+        transaction.commit(OPERATION).await?;
+        Ok(ArtifactId(id))
+    }
+
+    /// The artifacts of a build, in the order they were added.
+    pub async fn artifacts(&self, build: BuildId) -> Result<Vec<Artifact>> {
+        let query = self.database.query("list artifacts", ARTIFACTS).push("build_id = ").bind(build);
+        let rows: Vec<ArtifactRow> = query.push(" order by id").all().await?;
+        rows.into_iter().map(Artifact::try_from).collect()
+    }
+
+    /// The artifacts of several builds, in the order they were added.
+    pub async fn artifacts_of(&self, builds: &[BuildId]) -> Result<Vec<Artifact>> {
+        let Some((first, others)) = builds.split_first() else { return Ok(Vec::new()) };
+        let query = self.database.query("list artifacts", ARTIFACTS).push("build_id in (").bind(*first);
+        let query = others.iter().fold(query, |query, id| query.push(", ").bind(*id));
+        let rows: Vec<ArtifactRow> = query.push(") order by id").all().await?;
+        rows.into_iter().map(Artifact::try_from).collect()
+    }
+
+    /// The artifact at this key, of the newest build that has it; `None` where no build has.
+    pub async fn artifact_by_key(&self, key: &str) -> Result<Option<Artifact>> {
+        let query = self.database.query("find artifact", ARTIFACTS).push("key = ").bind(key);
+        let row: Option<ArtifactRow> = query.push(" order by build_id desc, id desc limit 1").first().await?;
+        row.map(Artifact::try_from).transpose()
+    }
+
+    /// Writes down how far an artifact is, in place of what was known of it.
+    pub async fn set_artifact_state(&self, build: BuildId, progress: &ArtifactProgress) -> Result<()> {
+        const UPSERT: &str = "insert into cs_artifact_state (build_id, artifact_type, state, message, sha256, size) \
+            values ($1, $2, $3, $4, $5, $6) on conflict (build_id, artifact_type) do update set \
+            state = excluded.state, message = excluded.message, sha256 = excluded.sha256, size = excluded.size";
+        let upsert = self.database.query("set the state of an artifact", UPSERT);
+        let upsert = upsert.value(build).value(progress.artifact_type.as_str()).value(progress.state.as_str());
+        let upsert = upsert.value(progress.message.clone()).value(progress.sha256.clone()).value(progress.size);
+        upsert.run().await?;
+        Ok(())
+    }
+
+    /// How far the artifacts of a build are, by type.
+    pub async fn artifact_states(&self, build: BuildId) -> Result<Vec<ArtifactProgress>> {
+        const SELECT: &str = "select artifact_type, state, message, sha256, size from cs_artifact_state \
+            where build_id = $1 order by artifact_type";
+        let query = self.database.query("read the states of artifacts", SELECT).value(build);
+        let rows: Vec<ProgressRow> = query.all().await?;
+        rows.into_iter().map(|row| row.progress(build)).collect()
+    }
+
+    /// Artifacts of completed builds that are still to be made: at most `limit`, by build, beginning behind `after`.
+    pub async fn pending_artifacts(
+        &self,
+        after: Option<(BuildId, ArtifactType)>,
+        limit: u32,
+    ) -> Result<Vec<(BuildId, ArtifactType)>> {
+        const SELECT: &str = "select s.build_id, s.artifact_type from cs_artifact_state s \
+            join build b on b.id = s.build_id where s.state = 'PENDING' and b.status = 'COMPLETED' \
+            and (s.build_id, s.artifact_type) > ($1, $2) order by s.build_id, s.artifact_type limit $3";
+        let (build, artifact) = after.map_or((0, ""), |(build, artifact)| (build.0, artifact.as_str()));
+        let query = self.database.query("find pending artifacts", SELECT).value(build).value(artifact);
+        let rows: Vec<(i32, String)> = query.value(i64::from(limit)).all().await?;
+        rows.into_iter().map(|(id, text)| Ok((BuildId(id), parse_type("cs_artifact_state", id, &text)?))).collect()
+    }
+}

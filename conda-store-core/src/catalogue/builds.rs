@@ -1,0 +1,243 @@
+//! Reading and listing builds.
+
+use chrono::NaiveDateTime;
+use sqlx::FromRow;
+
+use super::{
+    Catalogue, Cursor, Order, Page, PageRequest, error, filter,
+    namespaces::parse_name,
+    query::{Query, Transaction},
+};
+use crate::{
+    Error, Result,
+    auth::Scope,
+    clock::Timestamp,
+    model::{
+        ArtifactType, Build, BuildId, BuildStatus, EnvironmentId, EnvironmentName, NamespaceName, SpecificationId,
+    },
+};
+
+/// What a list of builds can be sorted by. A moment that has not come yet is later than all that have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BuildSort {
+    /// The id.
+    #[default]
+    Id,
+    /// When it was asked for.
+    ScheduledOn,
+    /// When a worker first took it.
+    StartedOn,
+    /// When it came to an end.
+    EndedOn,
+}
+
+impl BuildSort {
+    /// The column before the id, which is always the last.
+    fn column(self) -> Option<&'static str> {
+        match self {
+            Self::Id => None,
+            Self::ScheduledOn => Some("b.scheduled_on"),
+            Self::StartedOn => Some("b.started_on"),
+            Self::EndedOn => Some("b.ended_on"),
+        }
+    }
+
+    fn cursor(self, build: &Build) -> Cursor {
+        let moment = match self {
+            Self::Id => return Cursor { keys: Vec::new(), id: build.id.0 },
+            Self::ScheduledOn => Some(build.scheduled_on),
+            Self::StartedOn => build.started_on,
+            Self::EndedOn => build.ended_on,
+        };
+        Cursor { keys: vec![moment.map(|moment| moment.to_string())], id: build.id.0 }
+    }
+}
+
+/// Which builds to list. What is empty or none does not filter. Deleted builds are listed as well.
+#[derive(Clone, Debug)]
+pub struct BuildQuery<'a> {
+    /// Those of environments that the asker may see.
+    pub scope: &'a Scope,
+    /// They have this status.
+    pub status: Option<BuildStatus>,
+    /// All of these packages are in them.
+    pub packages: &'a [String],
+    /// They have such an artifact.
+    pub artifact: Option<ArtifactType>,
+    /// They are of this environment.
+    pub environment_id: Option<EnvironmentId>,
+    /// They are of an environment of this name.
+    pub name: Option<&'a EnvironmentName>,
+    /// They are of an environment in this namespace.
+    pub namespace: Option<&'a NamespaceName>,
+    /// What they are sorted by.
+    pub sort: BuildSort,
+    /// Up or down.
+    pub order: Order,
+    /// Which piece of the list.
+    pub page: PageRequest,
+}
+
+impl<'a> BuildQuery<'a> {
+    /// The first `limit` builds of `scope`, by id.
+    #[must_use]
+    pub fn new(scope: &'a Scope, limit: u32) -> Self {
+        Self {
+            scope,
+            status: None,
+            packages: &[],
+            artifact: None,
+            environment_id: None,
+            name: None,
+            namespace: None,
+            sort: BuildSort::Id,
+            order: Order::Ascending,
+            page: PageRequest::first(limit),
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct BuildRow {
+    id: i32,
+    environment_id: i32,
+    environment: Option<String>,
+    namespace: Option<String>,
+    specification_id: i32,
+    specification_sha256: Option<String>,
+    status: Option<String>,
+    status_info: Option<String>,
+    size: Option<i64>,
+    scheduled_on: Option<Timestamp>,
+    started_on: Option<Timestamp>,
+    ended_on: Option<Timestamp>,
+    deleted_on: Option<Timestamp>,
+    build_key_version: i32,
+    hash: Option<String>,
+}
+
+impl TryFrom<BuildRow> for Build {
+    type Error = Error;
+
+    fn try_from(row: BuildRow) -> Result<Self> {
+        let missing = |column| move || error::corrupt("build", column, row.id, "the column is null");
+        Ok(Self {
+            id: BuildId(row.id),
+            environment_id: EnvironmentId(row.environment_id),
+            environment: parse_name("environment", row.environment_id, row.environment)?,
+            namespace: parse_name("namespace of environment", row.environment_id, row.namespace)?,
+            specification_id: SpecificationId(row.specification_id),
+            specification_sha256: row.specification_sha256.ok_or_else(missing("specification_id"))?,
+            status: parse_status(row.id, row.status)?,
+            status_info: row.status_info,
+            size: row.size,
+            scheduled_on: row.scheduled_on.ok_or_else(missing("scheduled_on"))?,
+            started_on: row.started_on,
+            ended_on: row.ended_on,
+            deleted_on: row.deleted_on,
+            build_key_version: row.build_key_version,
+            hash: row.hash,
+        })
+    }
+}
+
+/// The status of the build `id`, as the database holds it.
+pub(super) fn parse_status(id: i32, status: Option<String>) -> Result<BuildStatus> {
+    let status = status.ok_or_else(|| error::corrupt("build", "status", id, "the column is null"))?;
+    status.parse().map_err(|cause: Error| error::corrupt("build", "status", id, &cause).with_source(cause))
+}
+
+const COLUMNS: &str = "select b.id, b.environment_id, e.name as environment, n.name as namespace, b.specification_id, \
+    s.sha256 as specification_sha256, b.status, b.status_info, b.size, b.scheduled_on, b.started_on, b.ended_on, \
+    b.deleted_on, b.build_key_version, b.hash";
+// Left joins: a count that needs none of the names need not look them up.
+const TABLES: &str = " from build b left join environment e on e.id = b.environment_id \
+    left join namespace n on n.id = e.namespace_id left join specification s on s.id = b.specification_id where 1 = 1";
+
+/// The build `id`, which there is.
+pub(super) async fn read(transaction: &mut Transaction<'_>, operation: &'static str, id: i32) -> Result<Build> {
+    let query = transaction.query(operation, COLUMNS).push(TABLES).push(" and b.id = ").bind(id);
+    let row: BuildRow = query.one().await?;
+    row.try_into()
+}
+
+impl Catalogue {
+    /// A build, unless there is none of this id.
+    pub async fn build(&self, id: BuildId) -> Result<Option<Build>> {
+        let query = self.database.query("read build", COLUMNS).push(TABLES).push(" and b.id = ").bind(id);
+        let row: Option<BuildRow> = query.first().await?;
+        row.map(Build::try_from).transpose()
+    }
+
+    /// The build whose key is this hash (version 3), unless there is none.
+    pub async fn build_by_hash(&self, hash: &str) -> Result<Option<Build>> {
+        let query = self.database.query("read build", COLUMNS).push(TABLES).push(" and b.hash = ").bind(hash);
+        let row: Option<BuildRow> = query.first().await?;
+        row.map(Build::try_from).transpose()
+    }
+
+    /// Lists builds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a cursor of a list in another order.
+    pub async fn builds(&self, query: &BuildQuery<'_>) -> Result<Page<Build>> {
+        const OPERATION: &str = "list builds";
+        let count = self.database.query(OPERATION, "select count(*)").push(TABLES);
+        let (total,): (i64,) = narrow(count, query).one().await?;
+        let list = narrow(self.database.query(OPERATION, COLUMNS).push(TABLES), query);
+        let rows: Vec<BuildRow> = query.page.cut(sort(list, query)?).all().await?;
+        let items: Result<Vec<Build>> = rows.into_iter().map(Build::try_from).collect();
+        Ok(query.page.page(items?, total, |build| query.sort.cursor(build)))
+    }
+}
+
+fn narrow<'t>(list: Query<'t>, query: &BuildQuery<'_>) -> Query<'t> {
+    let mut list = filter::environments_in_scope(list, query.scope);
+    if let Some(status) = query.status {
+        list = list.push(" and b.status = ").bind(status.as_str());
+    }
+    if let Some(id) = query.environment_id {
+        list = list.push(" and b.environment_id = ").bind(id);
+    }
+    if let Some(name) = query.name {
+        list = list.push(" and e.name = ").bind(name.as_str());
+    }
+    if let Some(namespace) = query.namespace {
+        list = list.push(" and n.name = ").bind(namespace.as_str());
+    }
+    filter::has_artifact(filter::has_packages(list, "b.id", query.packages), "b.id", query.artifact)
+}
+
+/// Sorts, and leaves out what comes before the page.
+fn sort<'t>(list: Query<'t>, query: &BuildQuery<'_>) -> Result<Query<'t>> {
+    let Some(column) = query.sort.column() else {
+        let list = match query.page.cursor(0)? {
+            Some(cursor) => list.push(" and b.id").push(query.order.after()).bind(cursor.id),
+            None => list,
+        };
+        return Ok(list.push(" order by b.id").push(query.order.keyword()));
+    };
+    let list = match query.page.cursor(1)? {
+        Some(cursor) => behind(list, column, query.order, cursor)?,
+        None => list,
+    };
+    let nulls = if query.order == Order::Ascending { " nulls last, b.id" } else { " nulls first, b.id" };
+    Ok(list.push(" order by ").push(column).push(query.order.keyword()).push(nulls).push(query.order.keyword()))
+}
+
+/// What comes behind the cursor in the order of a column that may be null, which is the greatest.
+fn behind<'t>(list: Query<'t>, column: &'static str, order: Order, cursor: &Cursor) -> Result<Query<'t>> {
+    let list = list.push(" and ((").push(column);
+    let Some(moment) = &cursor.keys[0] else {
+        let list = list.push(" is null and b.id").push(order.after()).bind(cursor.id).push(")");
+        let rest = if order == Order::Descending { " is not null)" } else { " is null and 1 = 0)" };
+        return Ok(list.push(" or ").push(column).push(rest));
+    };
+    let moment: Timestamp = moment
+        .parse::<NaiveDateTime>()
+        .map(Timestamp::new)
+        .map_err(|cause| Error::invalid("read cursor", "the cursor is none that a list gave").with_source(cause))?;
+    let list = list.push(" = ").bind(moment).push(" and b.id").push(order.after()).bind(cursor.id).push(") or ");
+    let list = list.push(column).push(order.after()).bind(moment);
+    Ok(if order == Order::Ascending { list.push(" or ").push(column).push(" is null)") } else { list.push(")") })
+}

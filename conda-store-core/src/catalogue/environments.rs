@@ -1,0 +1,291 @@
+//! Environments.
+
+use sqlx::{FromRow, types::Json};
+
+use super::{
+    Catalogue, Cursor, Namespace, Order, Page, PageRequest, filter,
+    namespaces::parse_name,
+    page,
+    query::{Query, Transaction},
+};
+use crate::{
+    Error, ErrorKind, Result,
+    auth::Scope,
+    model::{ArtifactType, BuildId, BuildStatus, EnvironmentId, EnvironmentName, NamespaceId, NamespaceName},
+};
+
+/// A row of the table `environment` that is not marked as deleted, with its namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Environment {
+    /// Its id.
+    pub id: EnvironmentId,
+    /// Where it is.
+    pub namespace: Namespace,
+    /// Its name, unique in the namespace.
+    pub name: EnvironmentName,
+    /// The build that users get; none before the first is completed.
+    pub current_build_id: Option<BuildId>,
+    /// A sentence about it.
+    pub description: Option<String>,
+}
+
+/// What a list of environments can be sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvironmentSort {
+    /// The namespace's name.
+    Namespace,
+    /// The environment's name.
+    Name,
+}
+
+impl EnvironmentSort {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Namespace => "n.name",
+            Self::Name => "e.name",
+        }
+    }
+
+    fn key(self, environment: &Environment) -> String {
+        match self {
+            Self::Namespace => environment.namespace.name.to_string(),
+            Self::Name => environment.name.to_string(),
+        }
+    }
+}
+
+/// Which environments to list. What is empty or none does not filter.
+#[derive(Clone, Debug)]
+pub struct EnvironmentQuery<'a> {
+    /// Those that the asker may see.
+    pub scope: &'a Scope,
+    /// Their own or their namespace's name contains this, in capitals or small letters.
+    pub search: Option<&'a str>,
+    /// They are in this namespace.
+    pub namespace: Option<&'a NamespaceName>,
+    /// They have this name.
+    pub name: Option<&'a EnvironmentName>,
+    /// Their current build has this status.
+    pub status: Option<BuildStatus>,
+    /// All of these packages are in their current build.
+    pub packages: &'a [String],
+    /// Their current build has such an artifact.
+    pub artifact: Option<ArtifactType>,
+    /// What they are sorted by; by namespace and name where this is empty.
+    pub sort: &'a [EnvironmentSort],
+    /// Up or down, for all of the sort.
+    pub order: Order,
+    /// Which piece of the list.
+    pub page: PageRequest,
+}
+
+impl<'a> EnvironmentQuery<'a> {
+    /// The first `limit` environments of `scope`.
+    #[must_use]
+    pub fn new(scope: &'a Scope, limit: u32) -> Self {
+        Self {
+            scope,
+            search: None,
+            namespace: None,
+            name: None,
+            status: None,
+            packages: &[],
+            artifact: None,
+            sort: &[],
+            order: Order::Ascending,
+            page: PageRequest::first(limit),
+        }
+    }
+
+    fn sort(&self) -> &'a [EnvironmentSort] {
+        const DEFAULT: &[EnvironmentSort] = &[EnvironmentSort::Namespace, EnvironmentSort::Name];
+        if self.sort.is_empty() { DEFAULT } else { self.sort }
+    }
+}
+
+#[derive(FromRow)]
+struct EnvironmentRow {
+    id: i32,
+    name: String,
+    current_build_id: Option<i32>,
+    description: Option<String>,
+    namespace_id: i32,
+    namespace: Option<String>,
+    metadata: Option<Json<serde_json::Value>>,
+}
+
+impl TryFrom<EnvironmentRow> for Environment {
+    type Error = Error;
+
+    fn try_from(row: EnvironmentRow) -> Result<Self> {
+        let namespace = Namespace {
+            id: NamespaceId(row.namespace_id),
+            name: parse_name("namespace", row.namespace_id, row.namespace)?,
+            metadata: row.metadata.map_or_else(|| serde_json::json!({}), |Json(metadata)| metadata),
+        };
+        Ok(Self {
+            id: EnvironmentId(row.id),
+            namespace,
+            name: parse_name("environment", row.id, Some(row.name))?,
+            current_build_id: row.current_build_id.map(BuildId),
+            description: row.description,
+        })
+    }
+}
+
+const COLUMNS: &str = "select e.id, e.name, e.current_build_id, e.description, n.id as namespace_id, n.name as namespace, \
+    n.metadata_ as metadata";
+const TABLES: &str = " from environment e join namespace n on n.id = e.namespace_id \
+    where e.deleted_on is null and n.deleted_on is null";
+
+/// Makes the environment, or revives it where it is marked as deleted, and gives its id.
+///
+/// What was current before it was deleted is not current after it: its files may be gone.
+pub(super) async fn ensure(
+    transaction: &mut Transaction<'_>,
+    namespace_id: i32,
+    name: &EnvironmentName,
+    description: Option<&str>,
+) -> Result<i32> {
+    const OPERATION: &str = "create environment";
+    const INSERT: &str = "insert into environment (namespace_id, name, description) values ($1, $2, $3) \
+        on conflict (namespace_id, name) do update set \
+        description = coalesce(excluded.description, environment.description), \
+        current_build_id = case when environment.deleted_on is null then environment.current_build_id end, \
+        deleted_on = null returning id";
+    let query = transaction.query(OPERATION, INSERT).value(namespace_id).value(name.as_str());
+    let (id,) = query.value(description.map(str::to_owned)).one().await?;
+    Ok(id)
+}
+
+impl Catalogue {
+    /// The environment, unless it does not exist or was deleted.
+    pub async fn environment(&self, namespace: &NamespaceName, name: &EnvironmentName) -> Result<Option<Environment>> {
+        let query = self.database.query("read environment", COLUMNS).push(TABLES);
+        let query = query.push(" and n.name = ").bind(namespace.as_str()).push(" and e.name = ").bind(name.as_str());
+        let row: Option<EnvironmentRow> = query.first().await?;
+        row.map(Environment::try_from).transpose()
+    }
+
+    /// Lists environments.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a cursor of a list in another order.
+    pub async fn environments(&self, query: &EnvironmentQuery<'_>) -> Result<Page<Environment>> {
+        const OPERATION: &str = "list environments";
+        let count = self.database.query(OPERATION, "select count(*)").push(TABLES);
+        let (total,): (i64,) = narrow(count, query).one().await?;
+        let list = narrow(self.database.query(OPERATION, COLUMNS).push(TABLES), query);
+        let rows: Vec<EnvironmentRow> = query.page.cut(sort(list, query)?).all().await?;
+        let items: Result<Vec<Environment>> = rows.into_iter().map(Environment::try_from).collect();
+        Ok(query.page.page(items?, total, |item| Cursor {
+            keys: query.sort().iter().map(|sort| Some(sort.key(item))).collect(),
+            id: item.id.0,
+        }))
+    }
+
+    /// Makes `build` the one that users of the environment get.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there is no such environment or it has no such build; [`ErrorKind::Conflict`] where
+    /// the build is not completed or was deleted.
+    pub async fn set_current_build(
+        &self,
+        namespace: &NamespaceName,
+        name: &EnvironmentName,
+        build: BuildId,
+    ) -> Result<()> {
+        const OPERATION: &str = "set the current build";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        let id = lock(&mut transaction, OPERATION, namespace, name).await?;
+        check_can_be_current(&mut transaction, OPERATION, id, build).await?;
+        let update = transaction.query(OPERATION, "update environment set current_build_id = $1 where id = $2");
+        update.value(build).value(id).run().await?;
+        transaction.commit(OPERATION).await
+    }
+
+    /// Sets the sentence about the environment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there is no such environment.
+    pub async fn set_description(
+        &self,
+        namespace: &NamespaceName,
+        name: &EnvironmentName,
+        description: &str,
+    ) -> Result<()> {
+        const OPERATION: &str = "describe the environment";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        let id = lock(&mut transaction, OPERATION, namespace, name).await?;
+        let update = transaction.query(OPERATION, "update environment set description = $1 where id = $2");
+        update.value(description).value(id).run().await?;
+        transaction.commit(OPERATION).await
+    }
+}
+
+/// The id of the environment, whose row nobody else changes before the end of the transaction.
+async fn lock(
+    transaction: &mut Transaction<'_>,
+    operation: &'static str,
+    namespace: &NamespaceName,
+    name: &EnvironmentName,
+) -> Result<i32> {
+    let query = transaction.query(operation, "select e.id").push(TABLES);
+    let query = query.push(" and n.name = ").bind(namespace.as_str()).push(" and e.name = ").bind(name.as_str());
+    let row: Option<(i32,)> = query.push_either("", " for no key update of e").first().await?;
+    row.map(|(id,)| id).ok_or_else(|| {
+        Error::not_found(operation, "environment does not exist").with("namespace", namespace).with("environment", name)
+    })
+}
+
+async fn check_can_be_current(
+    transaction: &mut Transaction<'_>,
+    operation: &'static str,
+    environment: i32,
+    build: BuildId,
+) -> Result<()> {
+    const SELECT: &str =
+        "select b.status, b.deleted_on is not null from build b where b.id = $1 and b.environment_id = $2";
+    let query = transaction.query(operation, SELECT).value(build).value(environment);
+    let row: Option<(Option<String>, bool)> = query.first().await?;
+    match row {
+        None => Err(Error::not_found(operation, "the environment has no such build").with("build", build)),
+        Some((_, true)) => {
+            Err(Error::new(ErrorKind::Conflict, operation, "the build was deleted").with("build", build))
+        }
+        Some((status, false)) if status.as_deref() != Some(BuildStatus::Completed.as_str()) => {
+            let message = "only a completed build can become the current one";
+            Err(Error::new(ErrorKind::Conflict, operation, message)
+                .with("build", build)
+                .with("status", status.unwrap_or_default()))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+fn narrow<'t>(list: Query<'t>, query: &EnvironmentQuery<'_>) -> Query<'t> {
+    let mut list = filter::environments_in_scope(list, query.scope);
+    if let Some(text) = query.search {
+        list = filter::contains(list.push(" and ("), "n.name", text).push(" or ");
+        list = filter::contains(list, "e.name", text).push(")");
+    }
+    if let Some(namespace) = query.namespace {
+        list = list.push(" and n.name = ").bind(namespace.as_str());
+    }
+    if let Some(name) = query.name {
+        list = list.push(" and e.name = ").bind(name.as_str());
+    }
+    if let Some(status) = query.status {
+        list = list.push(" and exists (select 1 from build b where b.id = e.current_build_id and b.status = ");
+        list = list.bind(status.as_str()).push(")");
+    }
+    let list = filter::has_packages(list, "e.current_build_id", query.packages);
+    filter::has_artifact(list, "e.current_build_id", query.artifact)
+}
+
+fn sort<'t>(list: Query<'t>, query: &EnvironmentQuery<'_>) -> Result<Query<'t>> {
+    let mut columns: Vec<&'static str> = query.sort().iter().map(|sort| sort.column()).collect();
+    let cursor = query.page.cursor(columns.len())?;
+    columns.push("e.id");
+    Ok(page::sort(list, &columns, query.order, cursor))
+}

@@ -1,0 +1,70 @@
+//! The catalogue: what is known about namespaces, environments, specifications, builds, packages and artifacts, on
+//! `SQLite` or PostgreSQL.
+//!
+//! Each method of [`Catalogue`] is one use case, done wholly or not at all; transactions do not cross it. The tables are
+//! those of the original and a few of our own, whose names begin with `cs_`.
+
+mod artifacts;
+mod builds;
+mod create;
+mod database;
+mod environments;
+mod error;
+mod execution;
+mod filter;
+mod metrics;
+mod migrate;
+mod namespaces;
+mod packages;
+mod page;
+mod query;
+mod record;
+mod specifications;
+
+use std::sync::Arc;
+
+pub use self::{
+    artifacts::{ArtifactProgress, ArtifactState},
+    builds::{BuildQuery, BuildSort},
+    create::{NewBuild, NewSpecification},
+    database::Database,
+    environments::{Environment, EnvironmentQuery, EnvironmentSort},
+    execution::{BuildResult, CancelResult, Claim, PhaseTime},
+    metrics::StorageMetrics,
+    migrate::Migrations,
+    namespaces::{Namespace, NamespaceQuery},
+    packages::{PackageQuery, PackageSort},
+    page::{Cursor, Order, Page, PageRequest, Start},
+    specifications::StoredSpecification,
+};
+use crate::{Result, clock::Clock};
+
+/// Everything the service keeps in its database. Cheap to clone; clones share the pool.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    database: Database,
+    clock: Arc<dyn Clock>,
+}
+
+impl Catalogue {
+    /// The catalogue in `database`, which [`Catalogue::migrate`] must have prepared, at some time or other.
+    #[must_use]
+    pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock }
+    }
+
+    /// The database, for those who keep tables of their own in it.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where none comes.
+    pub async fn ping(&self) -> Result<()> {
+        self.database.query("reach the database", "select 1").run().await?;
+        Ok(())
+    }
+}

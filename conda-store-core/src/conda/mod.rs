@@ -1,0 +1,29 @@
+//! Channels, package lists and the choice of packages.
+
+mod answers;
+mod client;
+mod command_solver;
+mod explanation;
+mod freshness;
+mod in_order;
+mod list_errors;
+mod mirrored;
+mod mirrors;
+mod package_lists;
+mod rattler_solver;
+mod specs;
+mod stop;
+mod url;
+mod virtual_packages;
+
+pub(crate) use self::url::public_url;
+pub use self::{
+    client::{Client, ClientOptions},
+    command_solver::CommandSolver,
+    mirrors::ChannelMirrors,
+    package_lists::{PackageListOptions, PackageLists},
+    rattler_solver::RattlerSolver,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! The kinds of work that go through the queue, and who does them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Error, Result,
+    model::{BuildId, EnvironmentName, NamespaceName},
+    queue::{JobName, NewJob, Priority, RetryPolicy},
+};
+
+/// What a worker is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Job {
+    /// Solve and build an environment.
+    Build {
+        /// Which one.
+        build_id: BuildId,
+    },
+    /// Make the symlink of an environment lead to its current build, and tell of it.
+    CurrentBuild {
+        /// The environment's namespace.
+        namespace: NamespaceName,
+        /// Its name.
+        environment: EnvironmentName,
+    },
+    /// Enqueue again what the queue lost, and end what nobody will finish.
+    Sweep,
+    /// Measure the disks.
+    StorageMetrics,
+}
+
+impl Job {
+    /// The name under which the queue knows it.
+    #[must_use]
+    pub fn name(&self) -> JobName {
+        JobName(match self {
+            Self::Build { build_id } => format!("build/{build_id}"),
+            Self::CurrentBuild { namespace, environment } => format!("current-build/{namespace}/{environment}"),
+            Self::Sweep => "sweep".into(),
+            Self::StorageMetrics => "storage-metrics".into(),
+        })
+    }
+
+    /// The job as it is handed to the queue.
+    #[must_use]
+    pub fn enqueueable(&self) -> NewJob {
+        let (priority, every) = match self {
+            Self::Build { .. } | Self::CurrentBuild { .. } => (Priority::INTERACTIVE, None),
+            Self::Sweep => (Priority::PERIODIC, Some(Duration::from_secs(10))),
+            Self::StorageMetrics => (Priority::PERIODIC, Some(Duration::from_mins(1))),
+        };
+        NewJob {
+            name: self.name(),
+            payload: serde_json::to_value(self).unwrap_or_default(),
+            priority,
+            delay: Duration::ZERO,
+            retry: RetryPolicy::default(),
+            every,
+        }
+    }
+
+    /// The job in a lease's payload.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) where the payload is no job of this version.
+    pub fn from_payload(payload: &serde_json::Value) -> Result<Self> {
+        Self::deserialize(payload)
+            .map_err(|error| Error::invalid("read job", format!("the queue holds a job of an unknown kind: {error}")))
+    }
+}
+
+/// How an attempt at a job ended, where it did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, canceled, or failed for good and recorded: it need not come again.
+    Done,
+    /// Not done through no fault of its own, for example because the worker stops: hand it back.
+    HandBack,
+}
+
+/// Why a running job is told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody canceled it.
+    Canceled,
+    /// The lease was lost; another worker may have it already.
+    Stale,
+    /// The worker shuts down.
+    Shutdown,
+}
+
+/// What a handler knows about the attempt it makes.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Who makes it.
+    pub worker: String,
+    /// Its number, from 1.
+    pub number: u32,
+    /// How many there are at most; a `number` above it means that every attempt was lost.
+    pub limit: u32,
+    /// How long the lease lasts without a heartbeat.
+    pub lease: Duration,
+    /// Fires when the work must stop; [`Attempt::stop_reason`] says why.
+    pub cancellation: CancellationToken,
+    /// Why it must stop.
+    pub stop: std::sync::Arc<std::sync::OnceLock<Stop>>,
+}
+
+impl Attempt {
+    /// Why the work must stop, once it must.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<Stop> {
+        self.stop.get().copied()
+    }
+
+    /// Tells the work to stop, for the first reason given.
+    pub fn stop(&self, reason: Stop) {
+        let _first = self.stop.set(reason);
+        self.cancellation.cancel();
+    }
+}
+
+/// Does jobs. `CondaStore` is the one that ships; the worker loop knows only this.
+///
+/// # Contract
+/// - [`handle`](Self::handle) returns soon after the attempt's cancellation fires, with nothing left behind.
+/// - An error means that the job shall be tried again under its retry policy.
+/// - [`pulse`](Self::pulse) is called every half second while a job runs, renews what the handler holds, and says
+///   whether to stop.
+#[async_trait]
+pub trait JobHandler: std::fmt::Debug + Send + Sync + 'static {
+    /// Does the job.
+    async fn handle(&self, job: &Job, attempt: &Attempt) -> Result<Outcome>;
+
+    /// Asks whether the job shall go on.
+    async fn pulse(&self, job: &Job, attempt: &Attempt) -> Result<Option<Stop>>;
+
+    /// The jobs that are to be due again and again.
+    fn periodic(&self) -> Vec<Job>;
+}

@@ -1,0 +1,42 @@
+//! The heart of conda-store: the domain model, the traits that everything else implements, the catalogue and the build
+//! pipeline.
+//!
+//! Start with the traits: [`storage::Storage`], [`queue::Queue`], [`auth::Authenticator`], [`auth::Authorizer`],
+//! [`validator::Validator`], [`build_key::BuildKeyFormat`], [`registry::ContainerRegistry`], [`solver::Solver`] and
+//! [`hooks::Hooks`].
+
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!(
+    "the catalogue needs a database: enable the feature `sqlite` or `postgres` of conda-store-core, or both"
+);
+
+pub mod auth;
+pub mod build_key;
+pub mod catalogue;
+pub mod channel;
+pub mod clock;
+pub mod conda;
+mod conda_store;
+pub mod disk;
+pub mod error;
+pub mod event;
+pub mod hooks;
+pub mod install;
+pub mod job;
+pub mod lockfile;
+pub mod model;
+pub mod paths;
+pub mod pipeline;
+pub mod queue;
+pub mod registry;
+pub mod settings;
+pub mod solver;
+pub mod specification;
+pub mod storage;
+mod submission;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod validator;
+
+pub use self::conda_store::{CondaStore, CondaStoreBuilder};
+pub use self::error::{Error, ErrorKind, Result};

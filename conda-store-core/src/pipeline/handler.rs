@@ -1,0 +1,102 @@
+//! Jobs as they come from the queue.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::running::Claimed;
+use crate::{
+    Error, Result,
+    catalogue::{Claim, StorageMetrics},
+    conda_store::CondaStore,
+    disk::Space,
+    job::{Attempt, Job, JobHandler, Outcome, Stop},
+    model::{BuildId, BuildStatus},
+};
+
+#[async_trait]
+impl JobHandler for CondaStore {
+    async fn handle(&self, job: &Job, attempt: &Attempt) -> Result<Outcome> {
+        match job {
+            Job::Build { build_id } => self.handle_build(*build_id, attempt).await,
+            Job::CurrentBuild { namespace, environment } => {
+                self.follow_current_build(namespace, environment).await.map(|()| Outcome::Done)
+            }
+            Job::Sweep => self.sweep().await.map(|()| Outcome::Done),
+            Job::StorageMetrics => self.measure_storage().await.map(|()| Outcome::Done),
+        }
+    }
+
+    async fn pulse(&self, job: &Job, attempt: &Attempt) -> Result<Option<Stop>> {
+        let Job::Build { build_id } = job else { return Ok(None) };
+        let Some(claimed) = self.parts().running.get(*build_id) else { return Ok(None) };
+        let renewed = self.catalogue().renew_build(*build_id, claimed.attempt, attempt.lease).await;
+        let now = self.clock().now();
+        match renewed {
+            Ok(None) => {
+                self.parts().running.confirm(*build_id, now);
+                Ok(None)
+            }
+            Ok(stop) => Ok(stop),
+            // Another worker may have the build by now, and the catalogue cannot tell.
+            Err(_) if now.since(claimed.confirmed) >= attempt.lease => Ok(Some(Stop::Stale)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn periodic(&self) -> Vec<Job> {
+        vec![Job::Sweep, Job::StorageMetrics]
+    }
+}
+
+impl CondaStore {
+    async fn handle_build(&self, build_id: BuildId, attempt: &Attempt) -> Result<Outcome> {
+        let (number, lost) = match self.catalogue().claim_build(build_id, &attempt.worker, attempt.lease).await? {
+            Claim::Started { attempt, lost } => (attempt, lost),
+            // A worker may have been lost between completing the build and what follows of it.
+            Claim::Over(BuildStatus::Completed) => return self.settle(build_id).await.map(|()| Outcome::Done),
+            // Whoever has it finishes it; if not, the sweeper enqueues it again.
+            Claim::Busy { .. } | Claim::Over(_) | Claim::Missing => return Ok(Outcome::Done),
+        };
+        let claimed = Claimed { attempt: number, confirmed: self.clock().now() };
+        let _entered = self.parts().running.enter(build_id, claimed);
+        self.attempt_build(build_id, number, lost, attempt).await
+    }
+
+    /// Enqueues again what the queue lost.
+    async fn sweep(&self) -> Result<()> {
+        let mut after = None;
+        loop {
+            let unfinished = self.catalogue().unfinished_builds(SETTLED, after, SWEPT_AT_ONCE).await?;
+            for build_id in &unfinished {
+                self.queue().enqueue(Job::Build { build_id: *build_id }.enqueueable()).await?;
+            }
+            after = unfinished.last().copied();
+            if unfinished.len() < SWEPT_AT_ONCE as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn measure_storage(&self) -> Result<()> {
+        let directory = self.layout().store_directory().to_owned();
+        let space = tokio::task::spawn_blocking(move || Space::of(&directory)).await.map_err(broken_off)??;
+        let bytes = |count: u64| Some(i64::try_from(count).unwrap_or(i64::MAX));
+        let metrics = StorageMetrics {
+            disk_usage: bytes(space.total.saturating_sub(space.free)),
+            free_storage: bytes(space.free),
+            total_storage: bytes(space.total),
+        };
+        self.catalogue().set_storage_metrics(metrics).await
+    }
+}
+
+fn broken_off(error: tokio::task::JoinError) -> Error {
+    Error::unexpected("measure disk", "the measurement was broken off").with_source(error)
+}
+
+/// A build this young is most likely on its way into the queue.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// How many unfinished builds are looked at in one query.
+const SWEPT_AT_ONCE: u32 = 500;

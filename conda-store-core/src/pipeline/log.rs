@@ -1,0 +1,156 @@
+//! The log of a build: events made text, written to storage while the build runs.
+
+use std::{
+    fmt::Write as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Result,
+    clock::Clock,
+    event::{BuildEvent, Phase, Reporter},
+    storage::{Body, Storage, StorageKey},
+};
+
+/// How often a log that grew is written to storage.
+const FLUSHED_EVERY: Duration = Duration::from_secs(1);
+
+/// The most that is kept of a log in bytes. A package's script could print for ever.
+const LARGEST: usize = 16 * 1024 * 1024;
+
+/// What replaces everything that is printed beyond [`LARGEST`].
+const CUT: &str = "… the log is full, what follows was dropped\n";
+
+/// Collects the log of one attempt, and hands events on to whoever watches.
+#[derive(Debug)]
+pub(super) struct BuildLog {
+    clock: Arc<dyn Clock>,
+    watchers: Vec<Arc<dyn Reporter>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    text: String,
+    written: usize,
+    phases: Vec<(Phase, Duration)>,
+}
+
+impl BuildLog {
+    /// An empty log.
+    pub(super) fn new(clock: Arc<dyn Clock>, watchers: Vec<Arc<dyn Reporter>>) -> Self {
+        Self { clock, watchers, state: Mutex::default() }
+    }
+
+    /// The phases that are over, and how long each took.
+    pub(super) fn phases(&self) -> Vec<(Phase, Duration)> {
+        self.lock().phases.clone()
+    }
+
+    /// Writes the whole log to storage where it grew since the last time.
+    pub(super) async fn flush(&self, storage: &dyn Storage, key: &StorageKey) -> Result<()> {
+        let (text, length) = {
+            let state = self.lock();
+            if state.text.len() == state.written {
+                return Ok(());
+            }
+            (state.text.clone(), state.text.len())
+        };
+        storage.put(key, Body::from(text)).await?;
+        self.lock().written = length;
+        Ok(())
+    }
+
+    /// Writes the log every second until `stop` fires, but only while `held` says that the build is still this
+    /// attempt's: after a suspension another attempt may have a log there. A failed write is tried again with the next.
+    pub(super) async fn keep_flushing(
+        &self,
+        storage: &dyn Storage,
+        key: &StorageKey,
+        held: impl Fn() -> bool,
+        stop: &CancellationToken,
+    ) {
+        while stop.run_until_cancelled(tokio::time::sleep(FLUSHED_EVERY)).await.is_some() {
+            if !held() {
+                continue;
+            }
+            if let Err(error) = self.flush(storage, key).await {
+                tracing::warn!(storage.key = %key, error = error.report(), "could not write a build's log");
+            }
+        }
+    }
+
+    fn line(&self, text: &str) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        if state.text.len() >= LARGEST {
+            return;
+        }
+        for line in text.trim_end().lines() {
+            let _infallible = writeln!(state.text, "[{now}] {line}");
+        }
+        if state.text.len() >= LARGEST {
+            state.text.push_str(CUT);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reporter for BuildLog {
+    fn report(&self, event: BuildEvent) {
+        match &event {
+            BuildEvent::PhaseStarted { phase, total, bytes } => {
+                let total = total.map(|total| format!(", {total} packages")).unwrap_or_default();
+                let bytes = bytes.map(|bytes| format!(", {bytes} bytes")).unwrap_or_default();
+                self.line(&format!("{phase} started{total}{bytes}"));
+            }
+            BuildEvent::PhaseFinished { phase, elapsed } => {
+                self.line(&format!("{phase} took {:.3} s", elapsed.as_secs_f64()));
+                self.lock().phases.push((*phase, *elapsed));
+            }
+            BuildEvent::Message { text } => self.line(text),
+            // Thousands of these would bury everything else; the bars and streams show them.
+            BuildEvent::Progress { .. } => {}
+        }
+        for watcher in &self.watchers {
+            watcher.report(event.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{event::ReporterExt, testing::ManualClock};
+
+    #[test]
+    fn a_log_has_a_limit_and_says_so_once() {
+        let log = BuildLog::new(Arc::new(ManualClock::new()), Vec::new());
+        let line = "x".repeat(1024 * 1024);
+        for _ in 0..20 {
+            log.message(line.as_str());
+        }
+        let text = log.lock().text.clone();
+        assert!(text.len() < LARGEST + 2 * line.len());
+        assert_eq!(text.matches(CUT).count(), 1);
+    }
+
+    #[test]
+    fn phases_are_shown_and_remembered() {
+        let log = BuildLog::new(Arc::new(ManualClock::new()), Vec::new());
+        log.report(BuildEvent::PhaseStarted { phase: Phase::Fetch, total: Some(3), bytes: None });
+        log.report(BuildEvent::PhaseFinished { phase: Phase::Fetch, elapsed: Duration::from_millis(1500) });
+        let text = log.lock().text.clone();
+        assert_eq!(
+            text,
+            "[2024-05-01T00:00:00.000000] fetch started, 3 packages\n[2024-05-01T00:00:00.000000] fetch took 1.500 s\n"
+        );
+        assert_eq!(log.phases(), [(Phase::Fetch, Duration::from_millis(1500))]);
+    }
+}

@@ -1,0 +1,161 @@
+//! What can be set per installation, and partly per namespace and environment.
+
+use std::time::Duration;
+
+use rattler_conda_types::Subdir;
+
+use crate::{
+    Error, Result,
+    install::Permissions,
+    model::{ArtifactType, NamespaceName},
+};
+
+/// All settings, merged for one environment.
+///
+/// Defaults are those of the documented configuration; [`Settings::default`] gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Prepended to a channel name without a URL.
+    pub conda_channel_alias: String,
+    /// Subdirectories whose package lists are used.
+    pub conda_platforms: Vec<Subdir>,
+    /// Platforms that are locked; this machine's is always among them.
+    pub conda_solve_platforms: Vec<Subdir>,
+    /// Channels of a specification that names none.
+    pub conda_default_channels: Vec<String>,
+    /// Channels that a specification may name; none here means all.
+    pub conda_allowed_channels: Vec<String>,
+    /// Channels whose packages can be searched.
+    pub conda_indexed_channels: Vec<String>,
+    /// Dependencies of a specification that has none.
+    pub conda_default_packages: Vec<String>,
+    /// Dependencies without which a specification is refused.
+    pub conda_required_packages: Vec<String>,
+    /// Dependencies that are added where they are missing.
+    pub conda_included_packages: Vec<String>,
+    /// As [`conda_default_packages`](Self::conda_default_packages), for the `pip:` list.
+    pub pypi_default_packages: Vec<String>,
+    /// As [`conda_required_packages`](Self::conda_required_packages), for the `pip:` list.
+    pub pypi_required_packages: Vec<String>,
+    /// As [`conda_included_packages`](Self::conda_included_packages), for the `pip:` list.
+    pub pypi_included_packages: Vec<String>,
+    /// When a solve gives up.
+    pub conda_max_solve_time: Duration,
+    /// Channel priority, and further flags of an external solver.
+    pub conda_flags: String,
+    /// `rattler` for the built-in solver, else a name or path of mamba, micromamba or conda.
+    pub conda_command: String,
+    /// Artifacts that are made of a build.
+    pub build_artifacts: Vec<ArtifactType>,
+    /// Artifacts that outlive their build.
+    pub build_artifacts_kept_on_deletion: Vec<ArtifactType>,
+    /// The namespace of specifications that name none.
+    pub default_namespace: NamespaceName,
+    /// The namespace of environments found on the file system.
+    pub filesystem_namespace: NamespaceName,
+    /// Owner of every file of a built environment; unchanged where none.
+    pub default_uid: Option<u32>,
+    /// Group of every file of a built environment; unchanged where none.
+    pub default_gid: Option<u32>,
+    /// Mode bits of every file and directory of a built environment; unchanged where none.
+    pub default_permissions: Option<u32>,
+    /// Bytes of free space below which nothing is created.
+    pub storage_threshold: u64,
+    /// Whether post-link scripts of packages are run.
+    pub run_link_scripts: bool,
+}
+
+/// Reads mode bits from octal digits such as `775`, as `default_permissions` has them.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for anything but three digits from 0 to 7, or four.
+pub fn parse_permissions(text: &str) -> Result<u32> {
+    let is_mode = matches!(text.len(), 3 | 4) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+    let mode = if is_mode { u32::from_str_radix(text, 8).ok() } else { None };
+    mode.ok_or_else(|| {
+        let message = format!("{text:?} are no permissions; three or four octal digits such as \"775\" are taken");
+        Error::invalid("read settings", message)
+    })
+}
+
+impl Settings {
+    /// Owner and mode of the files of a built environment.
+    #[must_use]
+    pub fn permissions(&self) -> Permissions {
+        Permissions { uid: self.default_uid, gid: self.default_gid, mode: self.default_permissions }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let platform: Vec<_> = Subdir::current().into_iter().collect();
+        let forge = || vec!["conda-forge".to_owned()];
+        Self {
+            conda_channel_alias: "https://conda.anaconda.org".into(),
+            conda_platforms: platform.iter().copied().chain([Subdir::NoArch]).collect(),
+            conda_solve_platforms: platform,
+            conda_default_channels: forge(),
+            conda_allowed_channels: Vec::new(),
+            conda_indexed_channels: ["main".to_owned()].into_iter().chain(forge()).collect(),
+            conda_default_packages: Vec::new(),
+            conda_required_packages: Vec::new(),
+            conda_included_packages: Vec::new(),
+            pypi_default_packages: Vec::new(),
+            pypi_required_packages: Vec::new(),
+            pypi_included_packages: Vec::new(),
+            conda_max_solve_time: Duration::from_mins(5),
+            conda_flags: "--strict-channel-priority".into(),
+            conda_command: "rattler".into(),
+            build_artifacts: vec![
+                ArtifactType::Lockfile,
+                ArtifactType::Yaml,
+                ArtifactType::CondaPack,
+                ArtifactType::DockerManifest,
+                ArtifactType::ContainerRegistry,
+                ArtifactType::ConstructorInstaller,
+            ],
+            build_artifacts_kept_on_deletion: vec![
+                ArtifactType::Logs,
+                ArtifactType::Lockfile,
+                ArtifactType::Yaml,
+                ArtifactType::ContainerRegistry,
+            ],
+            default_namespace: NamespaceName::standard(),
+            filesystem_namespace: NamespaceName::filesystem(),
+            default_uid: None,
+            default_gid: None,
+            default_permissions: Some(0o775),
+            storage_threshold: 5 << 30,
+            run_link_scripts: true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::ChannelAlias;
+
+    #[test]
+    fn reads_permissions() {
+        for (text, mode) in [("775", 0o775), ("0750", 0o750), ("2775", 0o2775), ("000", 0)] {
+            assert_eq!(parse_permissions(text).unwrap(), mode);
+        }
+        for text in ["", "7", "778", "+77", "77777", "rwx", "0o775"] {
+            let message = parse_permissions(text).unwrap_err().to_string();
+            assert!(message.ends_with("three or four octal digits such as \"775\" are taken"), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_agree_with_each_other() {
+        let settings = Settings::default();
+        let alias = ChannelAlias::new(&settings.conda_channel_alias).unwrap();
+        for channels in [&settings.conda_default_channels, &settings.conda_indexed_channels] {
+            alias.resolve_all(channels.iter().map(String::as_str)).unwrap();
+        }
+        assert!(settings.conda_solve_platforms.iter().all(|platform| settings.conda_platforms.contains(platform)));
+        assert_eq!(settings.default_permissions, Some(parse_permissions("775").unwrap()));
+        assert_eq!(settings.storage_threshold, 5 * 1024 * 1024 * 1024);
+    }
+}

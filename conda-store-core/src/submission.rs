@@ -1,0 +1,116 @@
+//! What happens when somebody hands a specification in: checked, written to the catalogue, handed to a worker.
+
+use crate::{
+    Result,
+    build_key::BuildKeyParts,
+    catalogue::{NewBuild, NewSpecification},
+    conda_store::CondaStore,
+    disk::Space,
+    job::Job,
+    model::{Build, BuildId, EnvironmentName, NamespaceName},
+    specification::Specification,
+    validator::{Action, ValidationContext},
+};
+
+impl CondaStore {
+    /// Checks `specification`, completes it as the rules say, and queues a build of it.
+    ///
+    /// The build is written to the catalogue first; where the queue cannot be reached then, the sweeper hands it in
+    /// later, and this succeeds all the same.
+    ///
+    /// # Errors
+    /// What a validator objects to; [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where the catalogue cannot be reached.
+    pub async fn submit(&self, namespace: &NamespaceName, specification: Specification) -> Result<Build> {
+        let specification = self.complete(namespace, specification).await?;
+        let sha256 = specification.sha256();
+        self.check_path(namespace, &specification, &sha256)?;
+        let new = NewBuild {
+            namespace,
+            environment: specification.name(),
+            description: Some(specification.description()),
+            specification: NewSpecification {
+                name: specification.name().as_str(),
+                spec: &specification.to_stored(),
+                sha256: &sha256,
+                is_lockfile: matches!(specification, Specification::Lockfile(_)),
+            },
+            build_key: self.parts().build_key_format.as_ref(),
+        };
+        let build = self.catalogue().create_build(&new).await?;
+        self.hand_in(&Job::Build { build_id: build.id }).await;
+        Ok(build)
+    }
+
+    /// Checks `specification` and completes it as the rules say: what [`submit`](Self::submit) would have built.
+    ///
+    /// # Errors
+    /// What a validator objects to.
+    pub async fn complete(&self, namespace: &NamespaceName, mut specification: Specification) -> Result<Specification> {
+        let settings = self.settings(namespace, Some(specification.name())).await?;
+        let context = ValidationContext { namespace, settings: &settings, free_space: self.free_space() };
+        for validator in &self.parts().validators {
+            validator.allow(&context, Action::Create).await?;
+            validator.validate(&context, &mut specification).await?;
+        }
+        Ok(specification)
+    }
+
+    /// Calls a build off: at once where it waits, within a second where it runs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) for an unknown build,
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) for one that is over.
+    pub async fn cancel_build(&self, build_id: BuildId) -> Result<()> {
+        self.catalogue().cancel_build(build_id).await?;
+        // The catalogue has the last word; the queue is told only so that no worker takes the job up for nothing.
+        if let Err(error) = self.queue().cancel(&Job::Build { build_id }.name()).await {
+            tracing::warn!(build.id = %build_id, error = error.report(), "could not take a canceled build out of the queue");
+        }
+        Ok(())
+    }
+
+    /// Makes a completed build the current one of its environment; a worker then changes the symlink.
+    ///
+    /// # Errors
+    /// What [`Catalogue::set_current_build`](crate::catalogue::Catalogue::set_current_build) says;
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where the queue takes no job: asked for again, it will.
+    pub async fn set_current_build(
+        &self,
+        namespace: &NamespaceName,
+        environment: &EnvironmentName,
+        build_id: BuildId,
+    ) -> Result<()> {
+        self.catalogue().set_current_build(namespace, environment, build_id).await?;
+        let job = Job::CurrentBuild { namespace: namespace.clone(), environment: environment.clone() };
+        self.queue().enqueue(job.enqueueable()).await.map(drop)
+    }
+
+    pub(crate) async fn hand_in(&self, job: &Job) {
+        if let Err(error) = self.queue().enqueue(job.enqueueable()).await {
+            tracing::warn!(job.name = %job.name(), error = error.report(), "the queue takes no job; the sweeper will try again");
+        }
+    }
+
+    /// Bytes free where environments are built, unless the disk does not tell.
+    fn free_space(&self) -> Option<u64> {
+        let space = Space::of(self.layout().store_directory());
+        space
+            .inspect_err(|error| tracing::warn!(error = error.report(), "could not measure free space"))
+            .ok()
+            .map(|space| space.free)
+    }
+
+    /// Refuses, before anything is written, what would have a prefix that is too long. The id is not known yet, so the
+    /// shortest one stands in for it; what is too long only with a longer one fails as a build.
+    fn check_path(&self, namespace: &NamespaceName, specification: &Specification, sha256: &str) -> Result<()> {
+        let format = self.parts().build_key_format.as_ref();
+        let parts = BuildKeyParts {
+            namespace,
+            environment: specification.name(),
+            specification_sha256: sha256,
+            scheduled_on: self.clock().now(),
+            build_id: BuildId(1),
+        };
+        self.layout().prefix(format, namespace, specification.name(), &format.key(&parts)?).map(drop)
+    }
+}

@@ -1,0 +1,8 @@
+//! For the tests of implementations, ours and an integrator's: conformance suites and stand-ins. Not a stable interface.
+
+mod clock;
+pub mod queue;
+mod service;
+pub mod storage;
+
+pub use self::{clock::ManualClock, service::service};

@@ -1,0 +1,295 @@
+//! Namespaces, environments, specifications, artifacts and numbers.
+
+use std::time::Duration;
+
+use conda_store_core::{
+    ErrorKind,
+    build_key::{BuildKeyFormat, BuildKeyParts, BuildKeyReference},
+    catalogue::{ArtifactProgress, ArtifactState, NewBuild, NewSpecification, StorageMetrics},
+    clock::Clock,
+    model::{ArtifactType, BuildId, BuildStatus, EnvironmentName, NamespaceName},
+};
+use serde_json::json;
+
+use crate::support::{Fixture, both, create, package};
+
+fn names(namespace: &str, environment: &str) -> (NamespaceName, EnvironmentName) {
+    (namespace.parse().unwrap(), environment.parse().unwrap())
+}
+
+async fn current(fixture: &Fixture, path: &str) -> Option<BuildId> {
+    let (namespace, environment) = path.split_once('/').unwrap();
+    let (namespace, environment) = names(namespace, environment);
+    fixture.catalogue.environment(&namespace, &environment).await.unwrap().unwrap().current_build_id
+}
+
+#[tokio::test]
+async fn a_namespace_is_made_once_and_revived() {
+    both(async |fixture| {
+        let name: NamespaceName = "default".parse().unwrap();
+        assert_eq!(fixture.catalogue.namespace(&name).await.unwrap(), None);
+        let made = fixture.catalogue.ensure_namespace(&name).await.unwrap();
+        assert_eq!(made.metadata, json!({}));
+        assert_eq!(fixture.catalogue.ensure_namespace(&name).await.unwrap(), made);
+        fixture.execute("update namespace set deleted_on = '2024-01-01 00:00:00'").await;
+        assert_eq!(fixture.catalogue.namespace(&name).await.unwrap(), None);
+        assert_eq!(fixture.catalogue.ensure_namespace(&name).await.unwrap(), made);
+        assert_eq!(fixture.catalogue.namespace(&name).await.unwrap(), Some(made));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_build_is_created_with_all_it_needs() {
+    both(async |fixture| {
+        fixture.clock.advance(Duration::from_micros(123_456));
+        let build = fixture.queue("team/web").await;
+        assert_eq!((build.namespace.as_str(), build.environment.as_str()), ("team", "web"));
+        assert_eq!((build.status, build.build_key_version, build.hash.as_deref()), (BuildStatus::Queued, 2, None));
+        assert_eq!(build.scheduled_on, fixture.clock.now());
+        assert_eq!(build.scheduled_on.to_string(), "2024-05-01T00:00:00.123456");
+        assert_eq!(fixture.catalogue.build(build.id).await.unwrap().as_ref(), Some(&build));
+        assert_eq!(fixture.catalogue.build(BuildId(99)).await.unwrap(), None);
+
+        let specification = fixture.catalogue.specification_of(build.id).await.unwrap().unwrap();
+        assert_eq!((specification.id, specification.sha256.as_str()), (build.specification_id, "one"));
+        assert_eq!(specification.spec, json!({"name": "web", "dependencies": ["one"]}));
+        assert_eq!(specification.created_on, Some(fixture.clock.now()));
+        assert!(!specification.is_lockfile);
+        assert_eq!(fixture.catalogue.specification_of(BuildId(99)).await.unwrap(), None);
+        assert_eq!(current(fixture, "team/web").await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn equal_specifications_are_kept_once() {
+    both(async |fixture| {
+        let first = fixture.queue("a/web").await;
+        fixture.clock.advance(Duration::from_secs(1));
+        let second = fixture.queue("b/other").await;
+        assert_eq!(first.specification_id, second.specification_id);
+        let third = create(&fixture.catalogue, "a/web", "two").await.unwrap();
+        assert_ne!(first.specification_id, third.specification_id);
+        assert_eq!(first.environment_id, third.environment_id);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_description_stays_until_another_is_given() {
+    both(async |fixture| {
+        let (namespace, environment) = names("team", "web");
+        fixture.queue("team/web").await;
+        fixture.catalogue.set_description(&namespace, &environment, "for the web").await.unwrap();
+        fixture.queue("team/web").await;
+        let found = fixture.catalogue.environment(&namespace, &environment).await.unwrap().unwrap();
+        assert_eq!(found.description.as_deref(), Some("for the web"));
+        let missing = fixture.catalogue.set_description(&namespace, &"none".parse().unwrap(), "x").await.unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_deleted_environment_comes_back_without_its_current_build() {
+    both(async |fixture| {
+        let (namespace, environment) = names("team", "web");
+        fixture.complete("team/web", &[]).await;
+        fixture.execute("update environment set deleted_on = '2024-01-01 00:00:00'").await;
+        assert_eq!(fixture.catalogue.environment(&namespace, &environment).await.unwrap(), None);
+        fixture.queue("team/web").await;
+        assert_eq!(current(fixture, "team/web").await, None);
+        assert_eq!(fixture.catalogue.count_environments().await.unwrap(), 1);
+    })
+    .await;
+}
+
+/// Keys that are a hash of nothing.
+#[derive(Debug)]
+struct Hashed;
+
+impl BuildKeyFormat for Hashed {
+    fn version(&self) -> i32 {
+        3
+    }
+
+    fn key(&self, parts: &BuildKeyParts<'_>) -> conda_store_core::Result<String> {
+        Ok(format!("hash-{}-{}", parts.build_id, parts.specification_sha256))
+    }
+
+    fn parse(&self, key: &str) -> Option<BuildKeyReference> {
+        Some(BuildKeyReference::Hash(key.to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_is_a_hash_leads_back_to_its_build() {
+    both(async |fixture| {
+        let (namespace, environment) = names("team", "web");
+        let specification =
+            NewSpecification { name: "web", spec: &json!({"metadata": {}}), sha256: "abc", is_lockfile: true };
+        let new = NewBuild {
+            namespace: &namespace,
+            environment: &environment,
+            description: Some("first"),
+            specification,
+            build_key: &Hashed,
+        };
+        let build = fixture.catalogue.create_build(&new).await.unwrap();
+        assert_eq!(build.hash.as_deref(), Some("hash-1-abc"));
+        assert_eq!(fixture.catalogue.build_by_hash("hash-1-abc").await.unwrap(), Some(build.clone()));
+        assert_eq!(fixture.catalogue.build_by_hash("hash-2-abc").await.unwrap(), None);
+        assert!(fixture.catalogue.specification_of(build.id).await.unwrap().unwrap().is_lockfile);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn builds_asked_for_at_once_share_namespace_environment_and_specification() {
+    both(async |fixture| {
+        let all = (0..8).map(|_| {
+            let catalogue = fixture.catalogue.clone();
+            tokio::spawn(async move { create(&catalogue, "team/web", "one").await.unwrap() })
+        });
+        let builds: Vec<_> =
+            futures::future::join_all(all).await.into_iter().map(Result::unwrap).collect();
+        assert!(builds.iter().all(|build| build.environment_id == builds[0].environment_id));
+        assert!(builds.iter().all(|build| build.specification_id == builds[0].specification_id));
+        let rows = fixture
+            .texts("select 'n' from namespace union all select 'e' from environment union all select 's' from specification")
+            .await;
+        assert_eq!(rows, ["n", "e", "s"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_a_completed_build_of_the_environment_becomes_current() {
+    both(async |fixture| {
+        let (namespace, environment) = names("team", "web");
+        let old = fixture.complete("team/web", &[]).await;
+        let new = fixture.complete("team/web", &[]).await;
+        let queued = fixture.queue("team/web").await.id;
+        let other = fixture.complete("team/other", &[]).await;
+        assert_eq!(current(fixture, "team/web").await, Some(new));
+        fixture.catalogue.set_current_build(&namespace, &environment, old).await.unwrap();
+        assert_eq!(current(fixture, "team/web").await, Some(old));
+
+        for (build, kind) in
+            [(queued, ErrorKind::Conflict), (other, ErrorKind::NotFound), (BuildId(99), ErrorKind::NotFound)]
+        {
+            let error = fixture.catalogue.set_current_build(&namespace, &environment, build).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+        }
+        fixture.execute(&format!("update build set deleted_on = '2024-01-01 00:00:00' where id = {new}")).await;
+        let error = fixture.catalogue.set_current_build(&namespace, &environment, new).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        let missing = "none".parse().unwrap();
+        let error = fixture.catalogue.set_current_build(&namespace, &missing, old).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(current(fixture, "team/web").await, Some(old));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_artifact_is_written_down_once_and_found_by_its_key() {
+    both(async |fixture| {
+        let build = fixture.complete("team/web", &[]).await;
+        let add = async |artifact, key| fixture.catalogue.add_artifact(build, artifact, key).await.unwrap();
+        let log = add(ArtifactType::Logs, "logs/1.log").await;
+        assert_eq!(add(ArtifactType::Logs, "logs/1.log").await, log);
+        let layer = add(ArtifactType::DockerBlob, "docker/blobs/1").await;
+        assert_ne!(add(ArtifactType::DockerBlob, "docker/blobs/2").await, layer);
+        let found = fixture.catalogue.artifacts(build).await.unwrap();
+        let keys: Vec<&str> = found.iter().map(|artifact| artifact.key.as_str()).collect();
+        assert_eq!(keys, ["logs/1.log", "docker/blobs/1", "docker/blobs/2"]);
+
+        let second = fixture.complete("team/web", &[]).await;
+        fixture.catalogue.add_artifact(second, ArtifactType::DockerBlob, "docker/blobs/1").await.unwrap();
+        let found = fixture.catalogue.artifact_by_key("docker/blobs/1").await.unwrap().unwrap();
+        assert_eq!((found.build_id, found.artifact_type), (second, ArtifactType::DockerBlob));
+        assert_eq!(fixture.catalogue.artifact_by_key("docker/blobs/3").await.unwrap(), None);
+        let error = fixture.catalogue.add_artifact(BuildId(99), ArtifactType::Logs, "x").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn artifact_states_are_replaced_and_pending_ones_found() {
+    both(async |fixture| {
+        let build = fixture.complete("team/web", &[]).await;
+        let running = fixture.start("team/web").await.0;
+        let archive = ArtifactProgress::pending(ArtifactType::CondaPack);
+        let image = ArtifactProgress::pending(ArtifactType::DockerManifest);
+        for progress in [&archive, &image] {
+            fixture.catalogue.set_artifact_state(build, progress).await.unwrap();
+        }
+        fixture.catalogue.set_artifact_state(running, &archive).await.unwrap();
+        let pending = fixture.catalogue.pending_artifacts(None, 10).await.unwrap();
+        assert_eq!(pending, [(build, ArtifactType::CondaPack), (build, ArtifactType::DockerManifest)]);
+        let rest = fixture.catalogue.pending_artifacts(Some(pending[0]), 10).await.unwrap();
+        assert_eq!(rest, pending[1..]);
+        assert_eq!(fixture.catalogue.pending_artifacts(None, 1).await.unwrap(), pending[..1]);
+
+        let done = ArtifactProgress {
+            state: ArtifactState::Done,
+            sha256: Some("ab".repeat(32)),
+            size: Some(5_000_000_000),
+            ..archive
+        };
+        let failed =
+            ArtifactProgress { state: ArtifactState::Failed, message: Some("the disk is full".into()), ..image };
+        for progress in [&done, &failed] {
+            fixture.catalogue.set_artifact_state(build, progress).await.unwrap();
+        }
+        assert_eq!(fixture.catalogue.artifact_states(build).await.unwrap(), [done, failed]);
+        assert_eq!(fixture.catalogue.pending_artifacts(None, 10).await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn counts_and_measures_are_what_was_written() {
+    both(async |fixture| {
+        fixture.complete("team/web", &[package("a", "1")]).await;
+        fixture.queue("team/other").await;
+        fixture.queue("team/other").await;
+        let counts = fixture.catalogue.count_builds().await.unwrap();
+        let counts: Vec<u64> = BuildStatus::ALL.iter().map(|status| counts[status]).collect();
+        assert_eq!(counts, [2, 0, 1, 0, 0]);
+        assert_eq!(fixture.catalogue.count_environments().await.unwrap(), 2);
+
+        assert_eq!(fixture.catalogue.storage_metrics().await.unwrap(), StorageMetrics::default());
+        for bytes in [1, 9_000_000_000_000] {
+            let metrics =
+                StorageMetrics { disk_usage: Some(bytes), free_storage: Some(2), total_storage: Some(bytes + 2) };
+            fixture.catalogue.set_storage_metrics(metrics).await.unwrap();
+            assert_eq!(fixture.catalogue.storage_metrics().await.unwrap(), metrics);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_row_that_makes_no_sense_is_named() {
+    both(async |fixture| {
+        let build = fixture.queue("team/web").await.id;
+        let error = async |statement: &str| {
+            fixture.execute(statement).await;
+            let error = fixture.catalogue.build(build).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+            error.to_string()
+        };
+        let text = error("update build set status = 'DREAMING'").await;
+        for part in ["table: build", "column: status", "id: 1", "DREAMING"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(error("update build set status = 'QUEUED', scheduled_on = null").await.contains("scheduled_on"));
+        let text = error("update namespace set name = 'a/b'").await;
+        assert!(text.contains("a/b"), "{text}");
+    })
+    .await;
+}

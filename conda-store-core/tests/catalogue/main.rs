@@ -1,0 +1,11 @@
+//! The catalogue on both databases: each case has one body, which runs on `SQLite` and, where there is one, PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "a case fails where one of its steps does, also in a helper")]
+
+mod connection;
+mod content;
+mod execution;
+mod lists;
+mod schema;
+mod specifications;
+mod support;

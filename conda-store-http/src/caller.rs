@@ -1,0 +1,114 @@
+//! Who sends a request, and what they may do with what it names.
+
+use axum::extract::FromRequestParts;
+use conda_store_core::{
+    auth::{Entity, Permission, Scope},
+    catalogue::Environment,
+    model::{Build, BuildId, EnvironmentName, NamespaceName},
+};
+use http::{Request, header, request::Parts};
+
+use crate::{
+    error::{Answer, Failure},
+    face::Face,
+};
+
+/// Whoever sends the request, logged in or not.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) face: Face,
+    pub(crate) entity: Option<Entity>,
+}
+
+impl FromRequestParts<Face> for Caller {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
+        let entity = face.authenticator().authenticate(parts).await?;
+        Ok(Self { face: face.clone(), entity })
+    }
+}
+
+impl Caller {
+    /// Whether they have all `permissions` on the environment, or on the namespace where `name` is none.
+    pub(crate) async fn may(
+        &self,
+        namespace: &NamespaceName,
+        name: Option<&EnvironmentName>,
+        permissions: &[Permission],
+    ) -> Answer<bool> {
+        Ok(self.face.authorizer().allows(self.entity.as_ref(), namespace, name, permissions).await?)
+    }
+
+    /// Refuses whoever lacks one of `permissions`.
+    pub(crate) async fn require(
+        &self,
+        namespace: &NamespaceName,
+        name: Option<&EnvironmentName>,
+        permissions: &[Permission],
+    ) -> Answer<()> {
+        if self.may(namespace, name, permissions).await? { Ok(()) } else { Err(Failure::forbidden()) }
+    }
+
+    /// What lists show them.
+    pub(crate) async fn scope(&self, permission: Permission) -> Answer<Scope> {
+        Ok(self.face.authorizer().scope(self.entity.as_ref(), permission).await?)
+    }
+
+    /// What lists show them that would show it to the bearer of `token` as well, where there is one.
+    pub(crate) async fn narrowed(&self, permission: Permission, token: Option<&str>) -> Answer<Scope> {
+        let scope = self.scope(permission).await?;
+        let Some(token) = token else { return Ok(scope) };
+        let bearer = Request::builder().header(header::AUTHORIZATION, format!("Bearer {token}")).body(());
+        let bearer = match bearer {
+            Ok(request) => self.face.authenticator().authenticate(&request.into_parts().0).await?,
+            // Text that fits no header is no token.
+            Err(_) => None,
+        };
+        let other = self.face.authorizer().scope(bearer.as_ref(), permission).await?;
+        Ok(scope.intersection(&other))
+    }
+
+    /// The namespace that is theirs; the installation's default for whoever has none.
+    pub(crate) async fn primary_namespace(&self) -> Answer<NamespaceName> {
+        match self.entity.as_ref().map(|entity| entity.primary_namespace.as_str()) {
+            None | Some("") => Ok(self.face.default_namespace().await?),
+            Some(own) => Ok(own.parse()?),
+        }
+    }
+
+    /// What answers a request for something that does not exist: that it is missing, to somebody who may read everything;
+    /// nobody else learns whether it exists.
+    pub(crate) async fn missing(&self, message: &str) -> Answer<Failure> {
+        let everything = Scope::everything();
+        let scope = self.scope(Permission::EnvironmentRead).await?;
+        let reads_all = everything.patterns.is_subset(&scope.patterns);
+        Ok(if reads_all { Failure::missing(message) } else { Failure::forbidden() })
+    }
+
+    /// The environment, if they have `permission` on it.
+    pub(crate) async fn environment(
+        &self,
+        namespace: &NamespaceName,
+        name: &EnvironmentName,
+        permission: Permission,
+    ) -> Answer<Environment> {
+        self.require(namespace, Some(name), &[permission]).await?;
+        let found = self.face.store().catalogue().environment(namespace, name).await?;
+        found.ok_or_else(|| Failure::missing("environment does not exist"))
+    }
+
+    /// The build, if they have `permission` on its environment; `None` is an id that no build can have.
+    pub(crate) async fn build(&self, id: Option<BuildId>, permission: Permission) -> Answer<Build> {
+        let found = match id {
+            Some(id) => self.face.store().catalogue().build(id).await?,
+            None => None,
+        };
+        let Some(build) = found else { return Err(self.missing(NO_SUCH_BUILD).await?) };
+        self.require(&build.namespace, Some(&build.environment), &[permission]).await?;
+        Ok(build)
+    }
+}
+
+/// What answers for an id that no build has.
+pub(crate) const NO_SUCH_BUILD: &str = "build id does not exist";

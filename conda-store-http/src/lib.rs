@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod caller;
+mod error;
+mod face;
+mod options;
+mod request;
+mod routes;
+mod server;
+mod session;
+mod view;
+
+pub use self::{
+    options::HttpOptions,
+    server::{router, serve},
+};

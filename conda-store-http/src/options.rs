@@ -1,0 +1,42 @@
+//! What can be set about the HTTP face.
+
+use conda_store_core::{Error, Result};
+
+/// Settings of [`router`](crate::router).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpOptions {
+    /// The path that everything lies below, such as `/conda-store`; `/` for none.
+    pub url_prefix: String,
+    /// How many items a page of a list has at most, and where nobody asks for fewer.
+    pub max_page_size: u32,
+    /// How many bytes the body of a request has at most.
+    pub body_limit: usize,
+    /// Whether a proxy in front is trusted to say, in `X-Forwarded-Proto` and `X-Forwarded-Host`, what the browser asked
+    /// for.
+    pub behind_proxy: bool,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self { url_prefix: "/".into(), max_page_size: 100, body_limit: 16 << 20, behind_proxy: false }
+    }
+}
+
+impl HttpOptions {
+    /// The prefix without its trailing slash: empty, or something that begins with a slash.
+    ///
+    /// # Errors
+    /// [`Invalid`](conda_store_core::ErrorKind::Invalid) for a prefix that is no path of plain segments.
+    pub(crate) fn prefix(&self) -> Result<&str> {
+        let prefix = self.url_prefix.trim_end_matches('/');
+        let plain = |segment: &str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~@+".contains(&byte);
+            !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed)
+        };
+        if prefix.is_empty() || prefix.strip_prefix('/').is_some_and(|path| path.split('/').all(plain)) {
+            return Ok(prefix);
+        }
+        let message = format!("url_prefix {:?} is no path such as / or /conda-store", self.url_prefix);
+        Err(Error::invalid("compose routes", message))
+    }
+}

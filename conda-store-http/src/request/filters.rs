@@ -1,0 +1,160 @@
+//! What lists can be narrowed down to. An empty value narrows nothing down.
+
+use conda_store_core::{
+    auth::Scope,
+    catalogue::{
+        BuildQuery, BuildSort, EnvironmentQuery, EnvironmentSort, Order, PackageQuery, PackageSort, PageRequest,
+    },
+    model::{ArtifactType, BuildStatus, EnvironmentId, EnvironmentName, NamespaceName},
+};
+
+use super::{Parameters, ordering};
+use crate::error::Answer;
+
+/// The filters of lists of environments.
+#[derive(Debug)]
+pub(crate) struct EnvironmentFilters {
+    search: Option<String>,
+    namespace: Option<NamespaceName>,
+    name: Option<EnvironmentName>,
+    status: Option<BuildStatus>,
+    packages: Vec<String>,
+    artifact: Option<ArtifactType>,
+    sort: Vec<EnvironmentSort>,
+    order: Order,
+}
+
+impl EnvironmentFilters {
+    /// What `parameters` say; the last to read them, it refuses the request if anything in them is wrong.
+    pub(crate) fn read(parameters: &Parameters) -> Answer<Self> {
+        let sort = parameters.all("sort_by").filter_map(|name| match name {
+            "namespace" => Some(EnvironmentSort::Namespace),
+            "name" => Some(EnvironmentSort::Name),
+            _ => None,
+        });
+        let filters = Self {
+            search: parameters.text("search").map(str::to_owned),
+            namespace: parameters.parsed("namespace"),
+            name: parameters.parsed("name"),
+            status: parameters.parsed("status"),
+            packages: parameters.all("packages").map(str::to_owned).collect(),
+            artifact: parameters.parsed("artifact"),
+            sort: sort.collect(),
+            order: ordering(parameters),
+        };
+        parameters.check().map(|()| filters)
+    }
+
+    /// The query for this page of what `scope` shows.
+    pub(crate) fn query<'a>(&'a self, scope: &'a Scope, page: PageRequest) -> EnvironmentQuery<'a> {
+        EnvironmentQuery {
+            scope,
+            search: self.search.as_deref(),
+            namespace: self.namespace.as_ref(),
+            name: self.name.as_ref(),
+            status: self.status,
+            packages: &self.packages,
+            artifact: self.artifact,
+            sort: &self.sort,
+            order: self.order,
+            page,
+        }
+    }
+}
+
+/// The filters of lists of builds.
+#[derive(Debug)]
+pub(crate) struct BuildFilters {
+    status: Option<BuildStatus>,
+    packages: Vec<String>,
+    artifact: Option<ArtifactType>,
+    environment_id: Option<u64>,
+    name: Option<EnvironmentName>,
+    namespace: Option<NamespaceName>,
+    sort: BuildSort,
+    order: Order,
+}
+
+impl BuildFilters {
+    /// What `parameters` say; the last to read them, it refuses the request if anything in them is wrong.
+    pub(crate) fn read(parameters: &Parameters) -> Answer<Self> {
+        let sort = parameters.all("sort_by").find_map(|name| match name {
+            "id" => Some(BuildSort::Id),
+            "scheduled_on" => Some(BuildSort::ScheduledOn),
+            "started_on" => Some(BuildSort::StartedOn),
+            "ended_on" => Some(BuildSort::EndedOn),
+            _ => None,
+        });
+        let filters = Self {
+            status: parameters.parsed("status"),
+            packages: parameters.all("packages").map(str::to_owned).collect(),
+            artifact: parameters.parsed("artifact"),
+            environment_id: parameters.integer("environment_id", 0),
+            name: parameters.parsed("name"),
+            namespace: parameters.parsed("namespace"),
+            sort: sort.unwrap_or_default(),
+            order: ordering(parameters),
+        };
+        parameters.check().map(|()| filters)
+    }
+
+    /// The query for this page of what `scope` shows.
+    pub(crate) fn query<'a>(&'a self, scope: &'a Scope, page: PageRequest) -> BuildQuery<'a> {
+        // No environment has the id 0, nor does one have an id too large for its column.
+        let id = self.environment_id.map(|id| EnvironmentId(i32::try_from(id).unwrap_or_default()));
+        BuildQuery {
+            scope,
+            status: self.status,
+            packages: &self.packages,
+            artifact: self.artifact,
+            environment_id: id,
+            name: self.name.as_ref(),
+            namespace: self.namespace.as_ref(),
+            sort: self.sort,
+            order: self.order,
+            page,
+        }
+    }
+}
+
+/// The filters of lists of packages.
+#[derive(Debug)]
+pub(crate) struct PackageFilters {
+    search: Option<String>,
+    exact: bool,
+    build: Option<String>,
+    sort: Vec<PackageSort>,
+    order: Order,
+}
+
+impl PackageFilters {
+    /// What `parameters` say; the last to read them, it refuses the request if anything in them is wrong.
+    pub(crate) fn read(parameters: &Parameters) -> Answer<Self> {
+        let sort = parameters.all("sort_by").filter_map(|name| match name {
+            "channel" => Some(PackageSort::Channel),
+            "name" => Some(PackageSort::Name),
+            _ => None,
+        });
+        let filters = Self {
+            search: parameters.text("search").map(str::to_owned),
+            // The original takes any text for yes; these say no to people.
+            exact: parameters.text("exact").is_some_and(|text| !matches!(text, "false" | "False" | "0" | "no")),
+            build: parameters.text("build").map(str::to_owned),
+            sort: sort.collect(),
+            order: ordering(parameters),
+        };
+        parameters.check().map(|()| filters)
+    }
+
+    /// The query for this page.
+    pub(crate) fn query(&self, page: PageRequest) -> PackageQuery<'_> {
+        PackageQuery {
+            search: self.search.as_deref(),
+            exact: self.exact,
+            build: self.build.as_deref(),
+            sort: &self.sort,
+            order: self.order,
+            page,
+        }
+    }
+}

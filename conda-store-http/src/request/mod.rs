@@ -1,0 +1,15 @@
+//! What a request says, checked once and typed.
+
+mod body;
+mod filters;
+mod paging;
+mod parameters;
+mod path;
+
+pub(crate) use self::{
+    body::JsonBody,
+    filters::{BuildFilters, EnvironmentFilters, PackageFilters},
+    paging::{CursorPage, NumberedPage, ordering},
+    parameters::Parameters,
+    path::{BuildPath, EnvironmentPath, NamespacePath, StoragePath},
+};

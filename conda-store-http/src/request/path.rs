@@ -1,0 +1,85 @@
+//! What the path names.
+
+use axum::extract::{FromRequestParts, Path};
+use conda_store_core::{
+    model::{BuildId, EnvironmentName, NamespaceName},
+    storage::StorageKey,
+};
+use http::request::Parts;
+
+use crate::{
+    caller::NO_SUCH_BUILD,
+    error::{Answer, Failure},
+    face::Face,
+};
+
+/// The segments of the path that the route leaves open; text that is no UTF-8 names nothing.
+async fn segments<T>(parts: &mut Parts, face: &Face, absent: &str) -> Answer<T>
+where
+    T: serde::de::DeserializeOwned + Send,
+{
+    let path = Path::<T>::from_request_parts(parts, face).await;
+    path.map(|Path(segments)| segments).map_err(|_| Failure::missing(absent))
+}
+
+/// `/{build_id}`: an integer; `None` for one that no build can have.
+#[derive(Debug)]
+pub(crate) struct BuildPath(pub(crate) Option<BuildId>);
+
+impl FromRequestParts<Face> for BuildPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
+        let text: String = segments(parts, face, NO_SUCH_BUILD).await?;
+        match text.parse::<i64>() {
+            Ok(id) => Ok(Self(i32::try_from(id).ok().map(BuildId))),
+            Err(_) => Err(Failure::type_of("path", "build_id", "must be an integer of at most 64 bits", "int_parsing")),
+        }
+    }
+}
+
+/// `/{namespace}`. A name against the rules is one that nothing has.
+#[derive(Debug)]
+pub(crate) struct NamespacePath(pub(crate) NamespaceName);
+
+impl FromRequestParts<Face> for NamespacePath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
+        let absent = "namespace does not exist";
+        let text: String = segments(parts, face, absent).await?;
+        text.parse().map(Self).map_err(|_| Failure::missing(absent))
+    }
+}
+
+/// `/{namespace}/{name}`. A name against the rules is one that nothing has.
+#[derive(Debug)]
+pub(crate) struct EnvironmentPath {
+    pub(crate) namespace: NamespaceName,
+    pub(crate) name: EnvironmentName,
+}
+
+impl FromRequestParts<Face> for EnvironmentPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
+        let absent = || Failure::missing("environment does not exist");
+        let (namespace, name): (String, String) = segments(parts, face, "environment does not exist").await?;
+        let namespace = namespace.parse().map_err(|_| absent())?;
+        Ok(Self { namespace, name: name.parse().map_err(|_| absent())? })
+    }
+}
+
+/// `/{key}`, slashes and all. A key against the rules is one that nothing has.
+#[derive(Debug)]
+pub(crate) struct StoragePath(pub(crate) StorageKey);
+
+impl FromRequestParts<Face> for StoragePath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
+        let absent = "there is no such artifact";
+        let text: String = segments(parts, face, absent).await?;
+        text.parse().map(Self).map_err(|_| Failure::missing(absent))
+    }
+}

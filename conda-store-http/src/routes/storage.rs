@@ -1,0 +1,14 @@
+//! `GET /storage/{key}`: the bytes of an artifact, for those who may read its environment.
+
+use axum::response::Response;
+use conda_store_core::auth::Permission;
+
+use crate::{answer, caller::Caller, error::Answer, request::StoragePath};
+
+pub(crate) async fn handle(caller: Caller, StoragePath(key): StoragePath) -> Answer<Response> {
+    let Some(artifact) = caller.face.store().catalogue().artifact_by_key(key.as_str()).await? else {
+        return Err(caller.missing("there is no such artifact").await?);
+    };
+    caller.build(Some(artifact.build_id), Permission::EnvironmentRead).await?;
+    answer::blob(&caller.face, &key).await
+}

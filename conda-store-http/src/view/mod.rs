@@ -1,0 +1,13 @@
+//! The shapes in which the API shows things.
+
+mod build;
+mod environment;
+mod namespace;
+mod specification;
+
+pub(crate) use self::{
+    build::{BuildDetails, BuildView},
+    environment::EnvironmentView,
+    namespace::NamespaceView,
+    specification::SpecificationView,
+};

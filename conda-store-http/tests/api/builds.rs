@@ -1,0 +1,136 @@
+//! Builds and what is made of them.
+
+use conda_store_core::{
+    catalogue::{ArtifactProgress, ArtifactState},
+    model::{ArtifactType, BuildId},
+};
+use http::{Method, header};
+use insta::assert_json_snapshot;
+use serde_json::json;
+
+use crate::site::{Site, Who, shown};
+
+#[tokio::test]
+async fn lists_the_builds_that_may_be_read() {
+    let site = Site::new().await;
+    assert_json_snapshot!(site.get_as_everybody("/api/v1/build/").await);
+}
+
+#[tokio::test]
+async fn lists_builds_as_asked() {
+    let site = Site::new().await;
+    for (query, expected) in [
+        ("", vec![1, 2, 3]),
+        ("?status=QUEUED", vec![3]),
+        ("?status=COMPLETED/", vec![1, 2]),
+        ("?packages=numpy&packages=python/", vec![1, 2]),
+        ("?packages=numpy&packages=absent", vec![]),
+        ("?artifact=LOCKFILE", vec![1, 2]),
+        ("?namespace=secret&name=lab", vec![2, 3]),
+        ("?environment_id=1", vec![1]),
+        ("?environment_id=99999999999", vec![]),
+        ("?sort_by=scheduled_on&order=desc", vec![3, 2, 1]),
+        ("?sort_by=nonsense&order=nonsense", vec![1, 2, 3]),
+        ("?size=2", vec![1, 2]),
+        ("?size=2&page=2/", vec![3]),
+        ("?page=18446744073709551615", vec![]),
+        ("?size=100000", vec![1, 2, 3]),
+    ] {
+        let answer = site.get(Who::Admin, &format!("/api/v1/build{query}")).await;
+        let found: Vec<_> =
+            answer["body"]["data"].as_array().unwrap().iter().map(|build| build["id"].clone()).collect();
+        assert_eq!(json!(found), json!(expected), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn shows_a_build() {
+    let site = Site::new().await;
+    assert_json_snapshot!(site.get_as_everybody("/api/v1/build/2/").await);
+}
+
+#[tokio::test]
+async fn tells_only_who_reads_all_that_there_is_no_such_build() {
+    let site = Site::new().await;
+    assert_json_snapshot!(site.get_as_everybody("/api/v1/build/4/").await);
+    for path in ["packages/", "logs/", "lockfile/"] {
+        let missing = site.get_as_everybody(&format!("/api/v1/build/4/{path}")).await;
+        assert_eq!(missing, site.get_as_everybody("/api/v1/build/4/").await, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn lists_the_packages_of_a_build() {
+    let site = Site::new().await;
+    assert_json_snapshot!(site.get_as_everybody("/api/v1/build/2/packages/").await);
+    for (query, expected) in [
+        ("?search=NUM", vec!["numpy"]),
+        ("?search=num&exact=true", vec![]),
+        ("?search=numpy&exact=true/", vec!["numpy"]),
+        ("?build=1", vec![]),
+        ("?sort_by=name&order=desc", vec!["python", "numpy"]),
+        ("?page=2&size=1", vec!["python"]),
+    ] {
+        let answer = site.get(Who::Admin, &format!("/api/v1/build/2/packages/{query}")).await;
+        let names: Vec<_> =
+            answer["body"]["data"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect();
+        assert_eq!(json!(names), json!(expected), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn gives_logs_and_lockfiles_to_readers() {
+    let site = Site::new().await;
+    assert_json_snapshot!("logs", site.get_as_everybody("/api/v1/build/2/logs/").await);
+    assert_json_snapshot!("lockfile", site.get_as_everybody("/api/v1/build/2/lockfile/").await);
+    for name in ["conda-lock.yml", "conda-lock.yaml", "lockfile"] {
+        let answer = site.get(Who::Viewer, &format!("/api/v1/build/2/{name}")).await;
+        assert_eq!(answer, json!({"status": 200, "body": {"version": 1}}), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_is_text_to_every_browser() {
+    let site = Site::new().await;
+    let response = site.ask(Who::Nobody, Method::GET, "/api/v1/build/1/logs/", None).await;
+    let headers = response.headers();
+    assert_eq!(headers[header::CONTENT_TYPE], "text/plain; charset=utf-8");
+    assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+    assert_eq!(headers[header::CONTENT_LENGTH], "25");
+    assert!(headers[header::ETAG].to_str().unwrap().starts_with('"'));
+}
+
+#[tokio::test]
+async fn says_why_an_artifact_is_not_there() {
+    let site = Site::new().await;
+    let waiting = site.ask(Who::Admin, Method::GET, "/api/v1/build/3/lockfile/", None).await;
+    assert_eq!(waiting.headers()[header::RETRY_AFTER], "5");
+    assert_json_snapshot!("waiting", shown(waiting).await);
+    assert_json_snapshot!("never", site.get(Who::Admin, "/api/v1/build/2/yaml/").await);
+    for (state, message) in [(ArtifactState::Pending, None), (ArtifactState::Failed, Some("no room left".to_owned()))] {
+        let progress = ArtifactProgress { state, message, ..ArtifactProgress::pending(ArtifactType::Yaml) };
+        site.store.catalogue().set_artifact_state(BuildId(2), &progress).await.unwrap();
+        let answer = site.get(Who::Admin, "/api/v1/build/2/yaml/").await;
+        assert_json_snapshot!(format!("artifact-{state}"), answer);
+    }
+}
+
+#[tokio::test]
+async fn streams_blobs_to_readers_of_their_environment() {
+    let site = Site::new().await;
+    let artifacts = site.store.catalogue().artifacts(BuildId(2)).await.unwrap();
+    let answers = site.get_as_everybody(&format!("/storage/{}", artifacts[0].key)).await;
+    assert_json_snapshot!("blob", answers);
+    assert_json_snapshot!("no-blob", site.get_as_everybody("/storage/logs/missing.log").await);
+    let unrecorded = "logs/unrecorded.log".parse().unwrap();
+    site.store.storage().put(&unrecorded, "secret".to_owned().into()).await.unwrap();
+    assert_eq!(site.get(Who::Admin, "/storage/logs/unrecorded.log").await["status"], 404);
+}
+
+#[tokio::test]
+async fn cancels_a_build_once() {
+    let site = Site::new().await;
+    assert_json_snapshot!("cancel", site.as_everybody(&Method::PUT, "/api/v1/build/3/cancel/", None).await);
+    assert_eq!(site.get(Who::Admin, "/api/v1/build/3/").await["body"]["data"]["status"], "CANCELED");
+    assert_json_snapshot!("cancel-missing", site.as_everybody(&Method::PUT, "/api/v1/build/4/cancel/", None).await);
+}

@@ -1,0 +1,225 @@
+//! A service with something in it, and somebody to ask it.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{Router, body::Body, response::Response};
+use conda_store_auth::{
+    DummyAuthenticator, DummyConfig, LoginConfig, RoleAuthorizer, RolesConfig, Tokens, TokensConfig,
+};
+use conda_store_core::{
+    CondaStore, Result,
+    auth::Entity,
+    catalogue::{BuildResult, Catalogue, Claim, Database},
+    clock::Clock,
+    event::Reporter,
+    model::{ArtifactType, Build},
+    paths::{Layout, LayoutOptions},
+    settings::Settings,
+    solver::{Lock, SolveRequest, Solver},
+    specification::{Specification, SpecificationLimits},
+    storage::StorageKey,
+    testing::ManualClock,
+};
+use conda_store_http::{HttpOptions, router};
+use conda_store_queue::MemoryQueue;
+use conda_store_storage::MemoryStorage;
+use http::{Method, Request};
+use http_body_util::BodyExt;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// No worker runs here, so nobody solves anything.
+#[derive(Debug)]
+struct NoSolver;
+
+#[async_trait]
+impl Solver for NoSolver {
+    async fn solve(&self, _: &SolveRequest, _: &dyn Reporter, _: &CancellationToken) -> Result<Lock> {
+        unreachable!("no request solves")
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Who {
+    /// Somebody who is not logged in: views the namespace `default`.
+    Nobody,
+    /// Views the namespace `secret` too.
+    Viewer,
+    /// Builds in the namespace `secret`.
+    Developer,
+    /// May do everything.
+    Admin,
+}
+
+impl Who {
+    pub(crate) const ALL: [Self; 4] = [Self::Nobody, Self::Viewer, Self::Developer, Self::Admin];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nobody => "nobody",
+            Self::Viewer => "viewer",
+            Self::Developer => "developer",
+            Self::Admin => "admin",
+        }
+    }
+
+    fn entity(self) -> Option<Entity> {
+        let role_bindings = match self {
+            Self::Nobody => return None,
+            Self::Viewer => json!({"secret/*": ["viewer"]}),
+            Self::Developer => json!({"secret/*": ["developer"]}),
+            Self::Admin => json!({"*/*": ["admin"]}),
+        };
+        let role_bindings = serde_json::from_value(role_bindings).unwrap();
+        Some(Entity { primary_namespace: "secret".into(), role_bindings, expires: None })
+    }
+}
+
+/// The service.
+pub(crate) struct Site {
+    pub(crate) store: CondaStore,
+    pub(crate) clock: Arc<ManualClock>,
+    tokens: Arc<Tokens>,
+    router: Router,
+    _directory: TempDir,
+}
+
+impl Site {
+    /// An empty service.
+    pub(crate) async fn empty(options: HttpOptions) -> Self {
+        let clock = Arc::new(ManualClock::new());
+        let shared = || Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>;
+        let catalogue = Catalogue::new(Database::connect("sqlite::memory:").await.unwrap(), shared());
+        catalogue.migrate().await.unwrap();
+        let tokens = Arc::new(Tokens::new(TokensConfig::default(), shared()).unwrap());
+        let authenticator =
+            DummyAuthenticator::new(Arc::clone(&tokens), LoginConfig::default(), &DummyConfig::default());
+        let directory = tempfile::tempdir().unwrap();
+        let layout = LayoutOptions::new(directory.path());
+        let store = CondaStore::builder()
+            .catalogue(catalogue)
+            .storage(MemoryStorage::new(shared()))
+            .queue(MemoryQueue::new(shared()))
+            .layout(Layout::new(&layout, directory.path()).unwrap())
+            .settings(Settings { storage_threshold: 0, ..Settings::default() })
+            .solver(NoSolver)
+            .authenticator(authenticator)
+            .authorizer(RoleAuthorizer::new(RolesConfig::default(), shared()))
+            .clock(shared())
+            .build()
+            .await
+            .unwrap();
+        let router = router(store.clone(), options).unwrap();
+        Self { store, clock, tokens, router, _directory: directory }
+    }
+
+    /// A service with `default/web` (build 1), and `secret/lab` (build 2, and build 3, which waits).
+    pub(crate) async fn new() -> Self {
+        let site = Self::empty(HttpOptions::default()).await;
+        for (namespace, name) in [("default", "web"), ("secret", "lab")] {
+            let build = site.submit(namespace, name).await;
+            site.complete(&build).await;
+        }
+        site.submit("secret", "lab").await;
+        site
+    }
+
+    /// A build that waits.
+    pub(crate) async fn submit(&self, namespace: &str, name: &str) -> Build {
+        self.clock.advance(Duration::from_mins(1));
+        let text = format!("name: {name}\nchannels: [conda-forge]\ndependencies: [python]\n");
+        let specification = Specification::from_yaml(&text, &SpecificationLimits::default());
+        self.store.submit(&namespace.parse().unwrap(), specification.unwrap()).await.unwrap()
+    }
+
+    /// Completes a build: with two packages, a log and a lockfile.
+    async fn complete(&self, build: &Build) {
+        let catalogue = self.store.catalogue();
+        let Claim::Started { attempt, .. } =
+            catalogue.claim_build(build.id, "worker", Duration::from_mins(1)).await.unwrap()
+        else {
+            unreachable!("nobody else has the build")
+        };
+        self.clock.advance(Duration::from_secs(1));
+        let packages: Vec<_> =
+            ["numpy", "python"].map(package).map(|json| serde_json::from_value(json).unwrap()).into();
+        let result = BuildResult { size: 4096, packages: &packages, make_current: true };
+        catalogue.complete_build(build.id, attempt, result).await.unwrap();
+        let key = self.store.build_key(build).unwrap();
+        self.keep(build, ArtifactType::Logs, &format!("logs/{key}.log"), "solved <b>everything</b>\n").await;
+        self.keep(build, ArtifactType::Lockfile, &format!("lockfile/{key}.yml"), "{\"version\": 1}").await;
+    }
+
+    async fn keep(&self, build: &Build, artifact_type: ArtifactType, key: &str, text: &str) {
+        let blob: StorageKey = key.parse().unwrap();
+        self.store.storage().put(&blob, text.to_owned().into()).await.unwrap();
+        self.store.catalogue().add_artifact(build.id, artifact_type, key).await.unwrap();
+    }
+
+    /// The token of `who`, where they have one.
+    pub(crate) fn token(&self, who: Who) -> Option<String> {
+        who.entity().map(|entity| self.tokens.issue(&entity).unwrap().expose_secret().to_owned())
+    }
+
+    /// The answer to a request as it is.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// The answer to a request of `who`.
+    pub(crate) async fn ask(&self, who: Who, method: Method, path: &str, body: Option<&Value>) -> Response {
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8080");
+        if let Some(token) = self.token(who) {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.send(request.body(body).unwrap()).await
+    }
+
+    /// Status and body of the answer to a GET of `who`.
+    pub(crate) async fn get(&self, who: Who, path: &str) -> Value {
+        shown(self.ask(who, Method::GET, path, None).await).await
+    }
+
+    /// What everybody gets at `path`; equal answers are shown once.
+    pub(crate) async fn get_as_everybody(&self, path: &str) -> Value {
+        self.as_everybody(&Method::GET, path, None).await
+    }
+
+    /// What everybody gets, one after the other, the most powerful last.
+    pub(crate) async fn as_everybody(&self, method: &Method, path: &str, body: Option<&Value>) -> Value {
+        let mut answers: Vec<(String, Value)> = Vec::new();
+        for who in Who::ALL {
+            let answer = shown(self.ask(who, method.clone(), path, body).await).await;
+            match answers.last_mut() {
+                Some((names, last)) if *last == answer => *names = format!("{names}, {}", who.name()),
+                _ => answers.push((who.name().to_owned(), answer)),
+            }
+        }
+        answers.into_iter().map(|(names, answer)| json!({ "who": names, "answer": answer })).collect()
+    }
+}
+
+/// Status and body, as JSON where it is.
+pub(crate) async fn shown(response: Response) -> Value {
+    let status = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    json!({ "status": status, "body": body })
+}
+
+fn package(name: &str) -> Value {
+    let file = format!("{name}-1.0-0.conda");
+    json!({
+        "name": name, "version": "1.0", "build": "0", "build_number": 0, "subdir": "noarch", "depends": [],
+        "license": "MIT", "sha256": "aa".repeat(32), "md5": "bb".repeat(16), "size": 10, "fn": file,
+        "url": format!("https://conda.anaconda.org/conda-forge/noarch/{file}"),
+        "channel": "https://conda.anaconda.org/conda-forge/",
+    })
+}

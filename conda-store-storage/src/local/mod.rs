@@ -1,0 +1,10 @@
+//! Blobs as files below one directory.
+
+mod backend;
+mod config;
+mod directory;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+pub use self::{backend::LocalStorage, config::LocalStorageConfig};

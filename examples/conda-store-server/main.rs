@@ -1,0 +1,25 @@
+//! `conda-store-server`: serves environments, and with `--standalone` builds them too.
+
+use clap::Parser;
+use conda_store_examples::{
+    command_line::ServerArguments, compose::compose, data_directory::DataDirectory, logging, progress::Progress,
+    serve::serve, shutdown,
+};
+use indicatif::MultiProgress;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = ServerArguments::parse();
+    let (configuration, program) = arguments.configuration()?;
+    let bars = MultiProgress::new();
+    logging::start(&configuration.server.log_level, &bars)?;
+    logging::warnings(&configuration.check(program)?);
+    if arguments.check {
+        return Ok(());
+    }
+    let shutdown = shutdown::on_signal()?;
+    let data = DataDirectory::of_user()?;
+    let store = compose(&configuration, program, &data, Progress::new(&bars)).await?;
+    let demonstration = arguments.demo.then_some(&data);
+    Box::pin(serve(store, &configuration, program, demonstration, shutdown)).await
+}

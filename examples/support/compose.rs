@@ -1,0 +1,166 @@
+//! From a configuration to a service.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use conda_store_auth::{DummyAuthenticator, RoleAuthorizer, Tokens};
+use conda_store_core::{
+    CondaStore, CondaStoreBuilder,
+    build_key::{BuildKeyV1, BuildKeyV2, BuildKeyV3},
+    catalogue::{Catalogue, Database},
+    clock::{Clock, SystemClock},
+    conda::{Client, ClientOptions, CommandSolver, PackageListOptions, PackageLists},
+    paths::Layout,
+};
+use conda_store_queue::{MemoryQueue, SqlQueue};
+use conda_store_storage::{LocalStorage, LocalStorageConfig};
+use secrecy::ExposeSecret;
+
+use crate::{
+    configuration::{Configuration, Program, QueueChoice, value::Version},
+    data_directory::DataDirectory,
+    progress::Progress,
+};
+
+/// How long a list of packages in memory is used before its channel is asked whether it changed.
+const LISTS_TRUSTED_FOR: Duration = Duration::from_mins(1);
+
+/// The directory of caches below that of environments; no namespace can have this name.
+const CACHE: &str = "!cache";
+
+/// Puts the service together that `configuration` describes; what it gives no place of its own is kept in `data`.
+///
+/// # Errors
+/// A part that cannot be opened: a database or a directory, with its place.
+pub async fn compose(
+    configuration: &Configuration,
+    program: Program,
+    data: &DataDirectory,
+    progress: Progress,
+) -> anyhow::Result<CondaStore> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let layout = layout(configuration, data)?;
+    let database = database(configuration, data).await?;
+    let mut builder = CondaStore::builder()
+        .catalogue(catalogue(configuration, database.clone(), &clock).await?)
+        .storage(storage(configuration, data, &clock).await?)
+        .settings(configuration.settings())
+        .observer(progress);
+    builder = conda(builder, configuration, &layout, &clock)?;
+    builder = queue(builder, configuration, database, &clock).await?;
+    builder = build_keys(builder, configuration);
+    if program != Program::Worker {
+        builder = access(builder, configuration, program, data, &clock)?;
+    }
+    Ok(builder.layout(layout).build().await?)
+}
+
+/// Where environments are built; the directory is made where it is missing.
+fn layout(configuration: &Configuration, data: &DataDirectory) -> anyhow::Result<Layout> {
+    let here = std::env::current_dir().context("the working directory is gone")?;
+    let layout = configuration.layout(data, &here)?;
+    let directory = layout.store_directory();
+    std::fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    Ok(layout)
+}
+
+async fn database(configuration: &Configuration, data: &DataDirectory) -> anyhow::Result<Database> {
+    let url = match &configuration.conda_store.database_url {
+        Some(url) => url.clone(),
+        None => data.database_url()?,
+    };
+    Ok(Database::connect(url.expose_secret()).await?)
+}
+
+async fn catalogue(
+    configuration: &Configuration,
+    database: Database,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Catalogue> {
+    let catalogue = Catalogue::new(database, Arc::clone(clock));
+    if configuration.conda_store.upgrade_db {
+        catalogue.migrate().await?;
+    } else {
+        catalogue.check_schema().await?;
+    }
+    Ok(catalogue)
+}
+
+async fn storage(
+    configuration: &Configuration,
+    data: &DataDirectory,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<LocalStorage> {
+    let section = &configuration.local_storage;
+    let config = LocalStorageConfig {
+        storage_path: section.storage_path.clone().unwrap_or_else(|| data.storage()),
+        storage_url: section.storage_url.as_ref().map(|url| url.0.clone()),
+    };
+    Ok(LocalStorage::open(config, Arc::clone(clock)).await?)
+}
+
+/// What chooses packages, and where they come from and are kept.
+fn conda(
+    builder: CondaStoreBuilder,
+    configuration: &Configuration,
+    layout: &Layout,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<CondaStoreBuilder> {
+    let cache = layout.store_directory().join(CACHE);
+    let client = Client::new(&ClientOptions::default())?;
+    let builder = match configuration.conda_store.conda_command.as_str() {
+        "rattler" => builder,
+        command => {
+            let options = PackageListOptions {
+                cache: cache.join("repodata"),
+                mirrors: configuration.mirrors(),
+                trusted_for: LISTS_TRUSTED_FOR,
+                clock: Arc::clone(clock),
+            };
+            builder.solver(CommandSolver::new(command, PackageLists::new(&client, options)))
+        }
+    };
+    Ok(builder.client(client).mirrors(configuration.mirrors()).cache_directory(cache))
+}
+
+async fn queue(
+    builder: CondaStoreBuilder,
+    configuration: &Configuration,
+    catalogue: Database,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<CondaStoreBuilder> {
+    let database = match configuration.queue() {
+        QueueChoice::Memory => return Ok(builder.queue(MemoryQueue::new(Arc::clone(clock)))),
+        QueueChoice::Catalogue => catalogue,
+        QueueChoice::Database(url) => Database::connect(url.expose_secret()).await?,
+        QueueChoice::Service(scheme) => anyhow::bail!("there is no queue for {scheme}://"),
+    };
+    Ok(builder.queue(SqlQueue::migrated(database, Arc::clone(clock)).await?))
+}
+
+fn build_keys(builder: CondaStoreBuilder, configuration: &Configuration) -> CondaStoreBuilder {
+    match configuration.conda_store.build_key_version {
+        Version(1) => builder.build_key_format(BuildKeyV1),
+        Version(3) => builder.build_key_format(BuildKeyV3),
+        Version(_) => builder.build_key_format(BuildKeyV2),
+    }
+}
+
+/// Who recognises callers, and who decides what they may do.
+fn access(
+    builder: CondaStoreBuilder,
+    configuration: &Configuration,
+    program: Program,
+    data: &DataDirectory,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<CondaStoreBuilder> {
+    let mut tokens = configuration.authentication_backend.clone();
+    if tokens.secret.is_none() && program == Program::Standalone {
+        tokens.secret = Some(data.secret()?);
+    }
+    let tokens = Arc::new(Tokens::new(tokens, Arc::clone(clock))?);
+    let login = configuration.authentication.login();
+    let authenticator = DummyAuthenticator::new(tokens, login, &configuration.dummy_authentication);
+    let roles = RoleAuthorizer::new(configuration.authorization_backend.roles(), Arc::clone(clock));
+    Ok(builder.authenticator(authenticator).authorizer(roles))
+}

@@ -1,0 +1,104 @@
+//! A service composed in one process from the library's parts, as an integrator would.
+#![expect(clippy::unwrap_used, reason = "a test fails where its preparation does")]
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use conda_store_core::{
+    CondaStore,
+    catalogue::{Catalogue, Database},
+    clock::SystemClock,
+    event::{BuildEvent, Phase, Reporter},
+    model::{Build, BuildStatus},
+    paths::{Layout, LayoutOptions},
+    pipeline::BuildObserver,
+    specification::{Specification, SpecificationLimits},
+};
+use conda_store_queue::{MemoryQueue, Worker};
+use conda_store_storage::MemoryStorage;
+use tokio_util::sync::CancellationToken;
+
+/// A service with a worker in this process; both end when it is dropped.
+struct Service {
+    store: CondaStore,
+    directory: tempfile::TempDir,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+impl Service {
+    async fn start(observer: impl BuildObserver) -> Self {
+        let directory = tempfile::Builder::new().prefix("cs").tempdir().unwrap();
+        let clock = || Arc::new(SystemClock);
+        let database = Database::connect(&format!("sqlite:{}/catalogue.db", directory.path().display())).await.unwrap();
+        let catalogue = Catalogue::new(database, clock());
+        catalogue.migrate().await.unwrap();
+        let store = CondaStore::builder()
+            .catalogue(catalogue)
+            .storage(MemoryStorage::new(clock()))
+            .queue(MemoryQueue::new(clock()))
+            .layout(Layout::new(&LayoutOptions::new("state"), directory.path()).unwrap())
+            .observer(observer)
+            .build()
+            .await
+            .unwrap();
+        let stop = CancellationToken::new();
+        let worker = Worker::builder(Arc::new(store.clone()), Arc::clone(store.queue()), clock()).build();
+        let stopped = stop.clone();
+        tokio::spawn(async move { worker.run(stopped).await });
+        Self { store, directory, _stop: stop.drop_guard() }
+    }
+
+    async fn build(&self, text: &str) -> Build {
+        let specification = Specification::from_yaml(text, &SpecificationLimits::default()).unwrap();
+        let namespace = "default".parse().unwrap();
+        let build = self.store.submit(&namespace, specification).await.unwrap();
+        loop {
+            let build = self.store.catalogue().build(build.id).await.unwrap().unwrap();
+            if build.status.is_final() {
+                return build;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+/// Sends the phases that end to a channel.
+#[derive(Clone, Debug)]
+struct Phases(tokio::sync::mpsc::UnboundedSender<Phase>);
+
+impl Reporter for Phases {
+    fn report(&self, event: BuildEvent) {
+        if let BuildEvent::PhaseFinished { phase, .. } = event {
+            let _nobody_listens = self.0.send(phase);
+        }
+    }
+}
+
+impl BuildObserver for Phases {
+    fn watch(&self, _build: &Build) -> Arc<dyn Reporter> {
+        Arc::new(self.clone())
+    }
+}
+
+fn specification(channel: &Path, packages: &str) -> String {
+    format!("name: web\nchannels: ['file://{}']\ndependencies: [{packages}]\n", channel.display())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_is_seen_step_by_step_and_ends_in_a_symlink() {
+    let Some(channel) = conda_store_core::testing::service("channel") else { return };
+    let channel = Path::new(&channel).canonicalize().unwrap();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let service = Service::start(Phases(sender)).await;
+
+    let build = service.build(&specification(&channel, "hello-py, python=3.13")).await;
+
+    assert_eq!((build.status, build.status_info.as_deref()), (BuildStatus::Completed, None));
+    let mut phases = Vec::new();
+    while let Ok(phase) = receiver.try_recv() {
+        phases.push(phase);
+    }
+    assert_eq!(phases, [Phase::Solve, Phase::Fetch, Phase::Link, Phase::Permissions]);
+    let link = service.directory.path().join("state/default/envs/web");
+    let output = std::process::Command::new(link.join("bin/hello-py")).output();
+    assert!(output.unwrap().status.success());
+}

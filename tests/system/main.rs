@@ -1,0 +1,8 @@
+//! The whole system: the real server and worker in processes of their own, driven through their API.
+#![expect(clippy::unwrap_used, reason = "a test fails where its preparation does")]
+
+mod bad_input;
+mod embedding;
+mod main_job;
+mod many_workers;
+mod support;

@@ -1,0 +1,161 @@
+//! The example binaries, started with a configuration of their own and killed with the test.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use super::{Api, TOKEN};
+
+/// A process that ends with the test.
+#[derive(Debug)]
+pub(crate) struct Program(Child);
+
+impl Program {
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Waits for the end, and answers whether the exit code was 0.
+    pub(crate) fn succeeded(&mut self, limit: Duration) -> Result<bool> {
+        let begun = Instant::now();
+        while begun.elapsed() < limit {
+            if let Some(status) = self.0.try_wait()? {
+                return Ok(status.success());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        anyhow::bail!("the program still runs after {limit:?}")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _over_already = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+/// One installation: a directory, a database, a port, and the configuration file that says so.
+#[derive(Debug)]
+pub(crate) struct Site {
+    directory: tempfile::TempDir,
+    port: u16,
+}
+
+impl Site {
+    /// An installation with `database_url`, and `options` (YAML, indented by two) added to the section `CondaStore`.
+    pub(crate) fn new(database_url: Option<&str>, options: &str) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("cs").tempdir()?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let root = directory.path().display();
+        let default = format!("sqlite:{root}/conda-store.db");
+        let database_url = database_url.unwrap_or(&default);
+        let configuration = format!(
+            "CondaStore:\n  store_directory: {root}/state\n  database_url: {database_url}\n{options}\
+             LocalStorage:\n  storage_path: {root}/storage\n\
+             AuthenticationBackend:\n  secret: a-secret-that-is-long-enough-for-every-algorithm\n  predefined_tokens:\n    \
+             {TOKEN}:\n      primary_namespace: default\n      role_bindings: {{\"*/*\": [admin]}}\n\
+             CondaStoreServer:\n  address: 127.0.0.1\n  port: {port}\n\
+             CondaStoreWorker:\n  concurrency: 4\n"
+        );
+        std::fs::write(directory.path().join("config.yaml"), configuration)?;
+        Ok(Self { directory, port })
+    }
+
+    /// Its directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Where environments are built.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.path().join("state")
+    }
+
+    /// The symlink of an environment in the default namespace; it comes a moment after its build is completed.
+    pub(crate) async fn environment(&self, name: &str) -> Result<PathBuf> {
+        let link = self.state().join("default/envs").join(name);
+        let begun = Instant::now();
+        while !link.try_exists()? {
+            ensure!(begun.elapsed() < Duration::from_secs(10), "{} does not come", link.display());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(link)
+    }
+
+    /// Starts the server and waits until it answers.
+    pub(crate) async fn server(&self, arguments: &[&str]) -> Result<(Program, Api)> {
+        let mut program = self.start("conda-store-server", arguments)?;
+        let api = self.answering(&mut program, "conda-store-server").await?;
+        Ok((program, api))
+    }
+
+    /// Starts a worker, which writes what it has to say to `NAME.log`.
+    pub(crate) fn worker(&self, name: &str) -> Result<Program> {
+        self.start_as("conda-store-worker", name, &[])
+    }
+
+    /// Starts the example that embeds the library, with its data in the site's directory.
+    pub(crate) async fn embedded(&self) -> Result<(Program, Api)> {
+        let data = self.path().join("embedded");
+        let mut command = Command::new(example("embed")?);
+        command.arg(data).arg(format!("127.0.0.1:{}", self.port)).stdin(Stdio::null());
+        let mut program = Program(command.spawn()?);
+        let api = self.answering(&mut program, "embed").await?;
+        Ok((program, api))
+    }
+
+    /// A client, once the program answers.
+    async fn answering(&self, program: &mut Program, name: &str) -> Result<Api> {
+        let api = Api::new(self.port);
+        let begun = Instant::now();
+        while api.get("/api/v1/").await.is_err() {
+            ensure!(program.0.try_wait()?.is_none(), "{name} ended: {}", self.output(name));
+            ensure!(begun.elapsed() < Duration::from_secs(30), "{name} does not answer: {}", self.output(name));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(api)
+    }
+
+    fn start(&self, binary: &str, arguments: &[&str]) -> Result<Program> {
+        self.start_as(binary, binary, arguments)
+    }
+
+    fn start_as(&self, binary: &str, name: &str, arguments: &[&str]) -> Result<Program> {
+        let log = std::fs::File::create(self.path().join(format!("{name}.log")))?;
+        let child = Command::new(example(binary)?)
+            .arg("--config")
+            .arg(self.path().join("config.yaml"))
+            .args(arguments)
+            .env("HOME", self.path())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| format!("start {binary}"))?;
+        Ok(Program(child))
+    }
+
+    /// What a program printed so far.
+    pub(crate) fn output(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(format!("{name}.log"))).unwrap_or_default()
+    }
+}
+
+/// The path of an example that cargo built beside this test.
+fn example(name: &str) -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let profile = test.parent().and_then(Path::parent).context("a test lies in target/PROFILE/deps")?;
+    let path = profile.join("examples").join(name);
+    ensure!(path.try_exists()?, "{} is missing: build the examples", path.display());
+    Ok(path)
+}
