@@ -45,18 +45,18 @@ fn main() -> Result<()> {
     let runtime = Runtime::new()?;
     let workshop = runtime.block_on(Workshop::open())?;
     let mut criterion = Criterion::default().sample_size(10).configure_from_args();
-    solve(&mut criterion, &runtime, &workshop);
+    solve(&mut criterion, &runtime, &workshop)?;
     install(&mut criterion, &runtime, &workshop)?;
     build(&mut criterion, &runtime, &workshop)?;
     criterion.final_summary();
     Ok(())
 }
 
-fn solve(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) {
+fn solve(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) -> Result<()> {
     criterion.bench_function("solve cold", |bencher| {
         let new = || {
             let cache = tempfile::tempdir().expect("a temporary directory");
-            (workshop.solver(cache.path()), cache)
+            (workshop.solver(cache.path()).expect("a solver"), cache)
         };
         bencher.to_async(runtime).iter_batched(
             new,
@@ -64,15 +64,16 @@ fn solve(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) {
             BatchSize::PerIteration,
         );
     });
-    let solver = workshop.solver(&workshop.path("repodata"));
+    let solver = workshop.solver(&workshop.path("repodata"))?;
     criterion.bench_function("solve warm", |bencher| {
         bencher.to_async(runtime).iter(async || workshop.solve(&solver).await.expect("a solution"));
     });
+    Ok(())
 }
 
 /// Looks the packages up in a store that has them, and links them.
 fn install(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) -> Result<()> {
-    let records = runtime.block_on(workshop.solve(&workshop.solver(&workshop.path("repodata"))))?;
+    let records = runtime.block_on(workshop.solve(&workshop.solver(&workshop.path("repodata"))?))?;
     ensure!(records.len() == PACKAGES, "{} packages were chosen, not {PACKAGES}", records.len());
     let settings = PackageStoreSettings::new(workshop.path("packages"));
     let store = runtime.block_on(PackageStore::open(settings, workshop.client.plain()))?;
@@ -130,14 +131,14 @@ impl Workshop {
         self.directory.path().join(name)
     }
 
-    fn solver(&self, cache: &Path) -> RattlerSolver {
+    fn solver(&self, cache: &Path) -> Result<RattlerSolver> {
         let options = PackageListOptions {
             cache: cache.to_owned(),
             mirrors: ChannelMirrors::default(),
             trusted_for: Duration::from_mins(1),
             clock: Arc::new(SystemClock),
         };
-        RattlerSolver::new(PackageLists::new(&self.client, options))
+        Ok(RattlerSolver::new(PackageLists::new(&self.client, options)?))
     }
 
     async fn solve(&self, solver: &RattlerSolver) -> Result<Vec<RepoDataRecord>> {

@@ -82,7 +82,7 @@ async fn solve(client: &Client, channel: &Path, cache: &Path) -> Result<Vec<Repo
         flags: Vec::new(),
         time_limit: Duration::from_mins(5),
     };
-    let solver = RattlerSolver::new(PackageLists::new(client, options));
+    let solver = RattlerSolver::new(PackageLists::new(client, options)?);
     let lock = solver.solve(&request, &Silent, &CancellationToken::new()).await?;
     Ok(lock.platforms.into_values().flatten().collect())
 }

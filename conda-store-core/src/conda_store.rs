@@ -8,7 +8,7 @@ use crate::{
     build_key::{self, BuildKeyFormat, BuildKeyV2},
     catalogue::Catalogue,
     clock::{Clock, SystemClock},
-    conda::{ChannelMirrors, Client, ClientOptions, PackageListOptions, PackageLists, RattlerSolver},
+    conda::{ChannelMirrors, Client, ClientOptions, CommandSolver, PackageListOptions, PackageLists, RattlerSolver},
     hooks::{Hooks, NoHooks},
     install::{PackageStore, PackageStoreSettings},
     model::{Build, EnvironmentName, NamespaceName},
@@ -153,6 +153,7 @@ pub struct CondaStoreBuilder {
     authorizer: Option<Arc<dyn Authorizer>>,
     validators: Vec<Arc<dyn Validator>>,
     solver: Option<Arc<dyn Solver>>,
+    solver_command: Option<PathBuf>,
     registry: Option<Arc<dyn ContainerRegistry>>,
     hooks: Option<Arc<dyn Hooks>>,
     layout: Option<Layout>,
@@ -226,6 +227,14 @@ impl CondaStoreBuilder {
     #[must_use]
     pub fn solver(mut self, solver: impl Solver) -> Self {
         self.solver = Some(Arc::new(solver));
+        self
+    }
+
+    /// The mamba, micromamba or conda that chooses packages in place of the built-in solver: a path, or a name to be found
+    /// in `PATH`.
+    #[must_use]
+    pub fn solver_command(mut self, command: impl Into<PathBuf>) -> Self {
+        self.solver_command = Some(command.into());
         self
     }
 
@@ -313,11 +322,13 @@ impl CondaStoreBuilder {
         let settings = self.settings.unwrap_or_default();
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let client = self.client.map_or_else(|| Client::new(&ClientOptions::default()), Ok)?;
-        let solver = self.solver.unwrap_or_else(|| {
+        let solver = if let Some(solver) = self.solver {
+            solver
+        } else {
             let (cache, mirrors, clock) = (cache.join("repodata"), self.mirrors.clone(), Arc::clone(&clock));
             let options = PackageListOptions { cache, mirrors, trusted_for: LISTS_TRUSTED_FOR, clock };
-            Arc::new(RattlerSolver::new(PackageLists::new(&client, options)))
-        });
+            solver(self.solver_command, PackageLists::new(&client, options)?)
+        };
         let store = PackageStoreSettings {
             mirrors: self.mirrors,
             permissions: settings.permissions(),
@@ -345,6 +356,13 @@ impl CondaStoreBuilder {
             running: Running::default(),
         };
         Ok(CondaStore { parts: Arc::new(parts) })
+    }
+}
+
+fn solver(command: Option<PathBuf>, lists: PackageLists) -> Arc<dyn Solver> {
+    match command {
+        Some(command) => Arc::new(CommandSolver::new(command, lists)),
+        None => Arc::new(RattlerSolver::new(lists)),
     }
 }
 

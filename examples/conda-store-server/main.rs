@@ -7,6 +7,11 @@ use conda_store_examples::{
 };
 use indicatif::MultiProgress;
 
+/// Package lists come and go by hundreds of megabytes, on many threads: this allocator gives them back to the system, where
+/// that of the C library keeps them for each thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = ServerArguments::parse();

@@ -1,6 +1,6 @@
 //! From a configuration to a service.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::Context;
 use conda_store_auth::{DummyAuthenticator, RoleAuthorizer, Tokens};
@@ -9,7 +9,6 @@ use conda_store_core::{
     build_key::{BuildKeyV1, BuildKeyV2, BuildKeyV3},
     catalogue::{Catalogue, Database},
     clock::{Clock, SystemClock},
-    conda::{Client, ClientOptions, CommandSolver, PackageListOptions, PackageLists},
     paths::Layout,
 };
 use conda_store_queue::{MemoryQueue, SqlQueue};
@@ -21,12 +20,6 @@ use crate::{
     data_directory::DataDirectory,
     progress::Progress,
 };
-
-/// How long a list of packages in memory is used before its channel is asked whether it changed.
-const LISTS_TRUSTED_FOR: Duration = Duration::from_mins(1);
-
-/// The directory of caches below that of environments; no namespace can have this name.
-const CACHE: &str = "!cache";
 
 /// Puts the service together that `configuration` describes; what it gives no place of its own is kept in `data`.
 ///
@@ -46,7 +39,7 @@ pub async fn compose(
         .storage(storage(configuration, data, &clock).await?)
         .settings(configuration.settings())
         .observer(progress);
-    builder = conda(builder, configuration, &layout, &clock)?;
+    builder = conda(builder, configuration);
     builder = queue(builder, configuration, database, &clock).await?;
     builder = build_keys(builder, configuration);
     if program != Program::Worker {
@@ -99,28 +92,13 @@ async fn storage(
     Ok(LocalStorage::open(config, Arc::clone(clock)).await?)
 }
 
-/// What chooses packages, and where they come from and are kept.
-fn conda(
-    builder: CondaStoreBuilder,
-    configuration: &Configuration,
-    layout: &Layout,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<CondaStoreBuilder> {
-    let cache = layout.store_directory().join(CACHE);
-    let client = Client::new(&ClientOptions::default())?;
-    let builder = match configuration.conda_store.conda_command.as_str() {
+/// What chooses packages, and where they come from.
+fn conda(builder: CondaStoreBuilder, configuration: &Configuration) -> CondaStoreBuilder {
+    let builder = builder.mirrors(configuration.mirrors());
+    match configuration.conda_store.conda_command.as_str() {
         "rattler" => builder,
-        command => {
-            let options = PackageListOptions {
-                cache: cache.join("repodata"),
-                mirrors: configuration.mirrors(),
-                trusted_for: LISTS_TRUSTED_FOR,
-                clock: Arc::clone(clock),
-            };
-            builder.solver(CommandSolver::new(command, PackageLists::new(&client, options)))
-        }
-    };
-    Ok(builder.client(client).mirrors(configuration.mirrors()).cache_directory(cache))
+        command => builder.solver_command(command),
+    }
 }
 
 async fn queue(

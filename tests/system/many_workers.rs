@@ -8,7 +8,7 @@ use sqlx::{Connection, Executor, PgConnection};
 
 const LIMIT: Duration = Duration::from_mins(7);
 
-/// A database of this test's own, dropped by the next run's `DROP DATABASE IF EXISTS` where this one is killed.
+/// A database of this test's own; that of a test that fails stays for a look.
 async fn database(name: &str) -> Option<String> {
     let server = conda_store_core::testing::service("postgres")?;
     let mut connection = PgConnection::connect(&server).await.unwrap();

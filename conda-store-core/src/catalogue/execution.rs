@@ -114,10 +114,7 @@ async fn lock(transaction: &mut Transaction<'_>, operation: &'static str, id: Bu
     let status = parse_status(id.0, status)?;
     let run: Option<RunRow> = transaction.query(operation, RUN).value(id).first().await?;
     let run = run.unwrap_or(RunRow { attempt: 0, lost: 0, lease_expires: None });
-    let number = |column, value: i32| {
-        u32::try_from(value).map_err(|_| error::corrupt("cs_build_run", column, id, format!("{value} is negative")))
-    };
-    let (attempt, lost) = (number("attempt", run.attempt)?, number("lost", run.lost)?);
+    let (attempt, lost) = (number("attempt", id, run.attempt)?, number("lost", id, run.lost)?);
     Ok(Some(Run { status, attempt, lost, lease_expires: run.lease_expires }))
 }
 
@@ -132,6 +129,21 @@ async fn lock_as_holder(
         Some(run) => run.check(operation, id, attempt),
         None => Err(stale(operation, id, attempt)),
     }
+}
+
+/// Why the holder of `attempt` has to stop, where the build has this status and `last` is the last attempt at it.
+fn stop(status: BuildStatus, last: u32, attempt: u32) -> Option<Stop> {
+    match status {
+        _ if last != attempt => Some(Stop::Stale),
+        BuildStatus::Building => None,
+        BuildStatus::Canceled => Some(Stop::Canceled),
+        _ => Some(Stop::Stale),
+    }
+}
+
+/// The number that `column` holds.
+fn number(column: &'static str, id: BuildId, value: i32) -> Result<u32> {
+    u32::try_from(value).map_err(|_| error::corrupt("cs_build_run", column, id, format!("{value} is negative")))
 }
 
 /// As a column holds it.
@@ -174,19 +186,23 @@ impl Catalogue {
         const OPERATION: &str = "renew the lease of a build";
         let mut transaction = self.database.begin(OPERATION).await?;
         let Some(run) = lock(&mut transaction, OPERATION, id).await? else { return Ok(Some(Stop::Stale)) };
-        if run.attempt != attempt {
-            return Ok(Some(Stop::Stale));
-        }
-        if run.status == BuildStatus::Canceled {
-            return Ok(Some(Stop::Canceled));
-        }
-        if run.status != BuildStatus::Building {
-            return Ok(Some(Stop::Stale));
+        if let Some(stop) = stop(run.status, run.attempt, attempt) {
+            return Ok(Some(stop));
         }
         let update = transaction.query(OPERATION, "update cs_build_run set lease_expires = $1 where build_id = $2");
         update.value(self.clock.now().after(lease)).value(id).run().await?;
         transaction.commit(OPERATION).await?;
         Ok(None)
+    }
+
+    /// Why the holder of `attempt` has to stop, if it has to. As [`renew_build`](Self::renew_build), but writes nothing.
+    pub async fn stop_of_build(&self, id: BuildId, attempt: u32) -> Result<Option<Stop>> {
+        const SELECT: &str =
+            "select b.status, r.attempt from build b join cs_build_run r on r.build_id = b.id where b.id = $1";
+        let query = self.database.query("look at the claim on a build", SELECT).value(id);
+        let row: Option<(Option<String>, i32)> = query.first().await?;
+        let Some((status, last)) = row else { return Ok(Some(Stop::Stale)) };
+        Ok(stop(parse_status(id.0, status)?, number("attempt", id, last)?, attempt))
     }
 
     /// The build is there: writes down its packages and size, and that it is completed. Says whether it became the

@@ -168,8 +168,10 @@ impl Catalogue {
 
     /// Whether the original's tables are there, in the revision that we know.
     async fn has_original_tables(&self) -> Result<bool> {
+        // In this order: another process may be making all of them, in one transaction, between the two looks.
+        let has_tables = self.has_table("environment").await?;
         if !self.has_table("alembic_version").await? {
-            return if self.has_table("environment").await? { Err(self.foreign("no revision")) } else { Ok(false) };
+            return if has_tables { Err(self.foreign("no revision")) } else { Ok(false) };
         }
         let rows: Vec<(String,)> =
             self.database.query(MIGRATE, "select version_num from alembic_version").all().await?;

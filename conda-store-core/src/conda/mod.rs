@@ -6,6 +6,7 @@ mod command_solver;
 mod explanation;
 mod freshness;
 mod in_order;
+mod list_directory;
 mod list_errors;
 mod mirrored;
 mod mirrors;

@@ -24,6 +24,7 @@ use url::Url;
 use super::{
     ChannelMirrors, Client,
     freshness::{FetchedLists, Freshness, ListFiles, ListWatcher},
+    list_directory::ListDirectory,
     list_errors::{explained, is_corrupt},
     mirrored::stand_in,
     public_url,
@@ -34,7 +35,7 @@ use crate::{
 };
 
 /// How many records of packages stay in memory from one query to the next (about 2 KiB each).
-const RECORDS_KEPT: usize = 100_000;
+const RECORDS_KEPT: usize = 50_000;
 
 /// How many requests for package lists run at the same time.
 const PARALLEL_REQUESTS: usize = 50;
@@ -42,7 +43,7 @@ const PARALLEL_REQUESTS: usize = 50;
 /// Where package lists come from and how long they are good for.
 #[derive(Clone, Debug)]
 pub struct PackageListOptions {
-    /// Directory in which lists are kept; several processes may share it.
+    /// Directory in which lists are kept; several processes may share it, each with lists of its own.
     pub cache: PathBuf,
     /// Where channels are really fetched from.
     pub mirrors: ChannelMirrors,
@@ -69,6 +70,7 @@ struct Inner {
     checked: Mutex<HashMap<Url, Timestamp>>,
     held: Mutex<Held>,
     revision: AtomicU64,
+    directory: ListDirectory,
     options: PackageListOptions,
 }
 
@@ -88,23 +90,26 @@ impl fmt::Debug for PackageLists {
 
 impl PackageLists {
     /// Package lists that are fetched with `client`.
-    #[must_use]
-    pub fn new(client: &Client, options: PackageListOptions) -> Self {
+    ///
+    /// # Errors
+    /// What the file system says about the directory of the lists.
+    pub fn new(client: &Client, options: PackageListOptions) -> Result<Self> {
+        let directory = ListDirectory::take(&options.cache)?;
         let fetched = Arc::new(FetchedLists::default());
         let client = client.watched(ListWatcher(Arc::clone(&fetched)), options.mirrors.clone());
         let gateway = Gateway::builder()
             .with_client(client.clone())
-            .with_cache_dir(&options.cache)
+            .with_cache_dir(directory.path())
             .with_max_concurrent_requests(PARALLEL_REQUESTS)
             .with_max_concurrent_io(PARALLEL_REQUESTS)
             .finish();
         let (files, checked, held, revision) = Default::default();
-        Self(Arc::new(Inner { gateway, client, fetched, files, checked, held, revision, options }))
+        Ok(Self(Arc::new(Inner { gateway, client, fetched, files, checked, held, revision, directory, options })))
     }
 
     /// Where lists are kept on the disk.
     pub(super) fn cache(&self) -> &Path {
-        &self.0.options.cache
+        self.0.directory.path()
     }
 
     /// Where channels are really fetched from.
@@ -133,6 +138,7 @@ impl PackageLists {
         specs: Vec<MatchSpec>,
         reporter: impl GatewayReporter + 'static,
     ) -> Result<Vec<RepoData>> {
+        self.make_room()?;
         self.refresh(channels, subdirs).await?;
         let query = self.0.gateway.query(channels.to_vec(), subdirs.to_vec(), specs).recursive(true);
         let query = query.channel_relations(ChannelRelationsMode::Disabled).with_reporter(reporter);
@@ -197,7 +203,6 @@ impl PackageLists {
 
     /// Lets go of lists in memory that are, or may be, no longer those of their channel.
     async fn refresh(&self, channels: &[Channel], subdirs: &[Subdir]) -> Result<()> {
-        self.make_room()?;
         for channel in channels {
             for &subdir in subdirs {
                 let directory = channel.platform_url(subdir);
@@ -242,7 +247,7 @@ impl PackageLists {
         self.0
             .gateway
             .clear_repodata_cache(channel, subdirs, mode)
-            .map_err(|error| Error::io("clear package lists", error).with("path", self.0.options.cache.display()))
+            .map_err(|error| Error::io("clear package lists", error).with("path", self.cache().display()))
     }
 
     /// Notes what a query left in memory.

@@ -12,6 +12,7 @@ mod environment;
 mod layout;
 mod link;
 mod manifest;
+mod orphans;
 mod permissions;
 mod pip;
 mod process;
@@ -29,6 +30,7 @@ pub use self::{
     environment::{Environment, fetch, link},
     link::LinkMethod,
     manifest::Manifest,
+    orphans::end_programs,
     permissions::{Permissions, disk_usage},
     pip::{InstalledPipPackage, LockedPipPackage, PipRequest, PipSettings, install_pip},
     remove::remove_prefix,
@@ -41,7 +43,7 @@ fn cancelled(operation: &'static str) -> Error {
 }
 
 /// Runs `work` on a thread that may block. A panic in it is contained: it fails this work and nothing else.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     operation: &'static str,
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {

@@ -17,6 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use super::orphans;
 use crate::{
     Error, ErrorKind, Result,
     event::{Reporter, ReporterExt},
@@ -36,6 +37,7 @@ pub(super) fn variables(prefix: &Path, inherited: &BTreeMap<String, String>) -> 
     let mut variables = inherited.clone();
     variables.insert("PATH".to_owned(), format!("{}:{path}", prefix.join("bin").display()));
     variables.insert("CONDA_PREFIX".to_owned(), prefix.display().to_string());
+    variables.insert(orphans::MARK.to_owned(), prefix.display().to_string());
     variables.entry("LANG".to_owned()).or_insert_with(|| "C.UTF-8".to_owned());
     variables
 }

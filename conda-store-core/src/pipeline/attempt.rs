@@ -5,7 +5,7 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::{log::BuildLog, prefix::Prefix};
+use super::{log::BuildLog, prefix::Prefix, steps::Built};
 use crate::{
     Error, Result,
     conda_store::CondaStore,
@@ -47,16 +47,11 @@ impl CondaStore {
         let run = match Run::new(self, build_id, number, attempt).await {
             Ok(run) => run,
             Err(error) if error.is_temporary() => return Err(error),
-            Err(error) => {
-                return self.catalogue().fail_build(build_id, number, &error.to_string()).await.map(|()| Outcome::Done);
-            }
+            Err(error) => return self.fail_unstarted(build_id, number, &error).await,
         };
-        if lost >= WORKERS_LOST {
-            return run.conclude(Err(given_up(lost))).await;
-        }
         let finished = CancellationToken::new();
         let steps = async {
-            let result = AssertUnwindSafe(run.steps())
+            let result = AssertUnwindSafe(run.work(lost))
                 .catch_unwind()
                 .await
                 .unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
@@ -83,6 +78,15 @@ impl<'a> Run<'a> {
         ));
         let prefix = Prefix::new(store.layout().build_path(&build)?, build_id, number);
         Ok(Self { store, attempt, build, number, key, prefix, log, log_key })
+    }
+
+    /// Builds the environment, unless `lost` workers were too many.
+    async fn work(&self, lost: u32) -> Result<Built> {
+        self.open_log().await?;
+        if lost >= WORKERS_LOST {
+            return Err(given_up(lost));
+        }
+        self.steps().await
     }
 
     /// Whether the claim was confirmed so lately that nobody else can have the build.

@@ -91,6 +91,12 @@ impl Run<'_> {
         self.warn_if_failed("remove a half-built prefix", self.prefix.discard().await);
     }
 
+    /// Puts the log where it can be read from now on.
+    pub(super) async fn open_log(&self) -> Result<()> {
+        self.log.flush(self.store.storage().as_ref(), &self.log_key).await?;
+        self.store.catalogue().add_artifact(self.build.id, ArtifactType::Logs, self.log_key.as_str()).await.map(drop)
+    }
+
     async fn close_log(&self, end: &str) {
         let phases: Vec<_> = self
             .log
@@ -105,8 +111,6 @@ impl Run<'_> {
         );
         let flushed = self.log.flush(self.store.storage().as_ref(), &self.log_key).await;
         self.warn_if_failed("write the log of a build", flushed);
-        let row = self.store.catalogue().add_artifact(self.build.id, ArtifactType::Logs, self.log_key.as_str()).await;
-        self.warn_if_failed("record the log of a build", row);
     }
 
     /// What concerns only leftovers and logs must not turn a build's end into something else.
@@ -134,6 +138,13 @@ impl CondaStore {
         let build = self.catalogue().build(current).await?.ok_or_else(|| gone(current))?;
         report_hook("current build changed", self.parts().hooks.current_build_changed(&build).await);
         Ok(())
+    }
+
+    /// Fails a build of which not even the paths can be made.
+    pub(super) async fn fail_unstarted(&self, build_id: BuildId, number: u32, error: &Error) -> Result<Outcome> {
+        self.catalogue().fail_build(build_id, number, &error.to_string()).await?;
+        self.tell_ended(build_id).await;
+        Ok(Outcome::Done)
     }
 
     async fn tell_ended(&self, build_id: BuildId) {

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 
 use super::running::Claimed;
 use crate::{
-    Error, Result,
+    Result,
     catalogue::{Claim, StorageMetrics},
     conda_store::CondaStore,
     disk::Space,
+    install,
     job::{Attempt, Job, JobHandler, Outcome, Stop},
     model::{BuildId, BuildStatus},
 };
@@ -30,11 +31,18 @@ impl JobHandler for CondaStore {
     async fn pulse(&self, job: &Job, attempt: &Attempt) -> Result<Option<Stop>> {
         let Job::Build { build_id } = job else { return Ok(None) };
         let Some(claimed) = self.parts().running.get(*build_id) else { return Ok(None) };
-        let renewed = self.catalogue().renew_build(*build_id, claimed.attempt, attempt.lease).await;
+        // Reading is enough to learn of a stop; the claim is written anew well before it ends.
+        let due = self.clock().now().since(claimed.confirmed) >= attempt.lease / RENEWALS;
+        let asked = self.clock().now();
+        let answer = if due {
+            self.catalogue().renew_build(*build_id, claimed.attempt, attempt.lease).await
+        } else {
+            self.catalogue().stop_of_build(*build_id, claimed.attempt).await
+        };
         let now = self.clock().now();
-        match renewed {
-            Ok(None) => {
-                self.parts().running.confirm(*build_id, now);
+        match answer {
+            Ok(None) if due => {
+                self.parts().running.confirm(*build_id, asked);
                 Ok(None)
             }
             Ok(stop) => Ok(stop),
@@ -80,7 +88,7 @@ impl CondaStore {
 
     async fn measure_storage(&self) -> Result<()> {
         let directory = self.layout().store_directory().to_owned();
-        let space = tokio::task::spawn_blocking(move || Space::of(&directory)).await.map_err(broken_off)??;
+        let space = install::blocking("measure disk", move || Space::of(&directory)).await?;
         let bytes = |count: u64| Some(i64::try_from(count).unwrap_or(i64::MAX));
         let metrics = StorageMetrics {
             disk_usage: bytes(space.total.saturating_sub(space.free)),
@@ -91,9 +99,8 @@ impl CondaStore {
     }
 }
 
-fn broken_off(error: tokio::task::JoinError) -> Error {
-    Error::unexpected("measure disk", "the measurement was broken off").with_source(error)
-}
+/// How often a claim is renewed in the time that it lasts.
+const RENEWALS: u32 = 3;
 
 /// A build this young is most likely on its way into the queue.
 const SETTLED: Duration = Duration::from_secs(5);

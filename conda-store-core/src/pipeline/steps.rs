@@ -120,8 +120,22 @@ impl Run<'_> {
         let clock = self.store.clock().as_ref();
         let linked = install::link(&environment, &fetched, clock, self.log.as_ref(), cancellation).await?;
         self.confirm_claim().await?;
+        self.end_orphans().await?;
         self.prefix.commit().await?;
         Ok(linked)
+    }
+
+    /// Ends what a lost worker left running for this environment: it would write to what now comes there.
+    async fn end_orphans(&self) -> Result<()> {
+        if self.number == 1 {
+            return Ok(());
+        }
+        let prefix = self.prefix.target().to_owned();
+        let ended = install::blocking("end programs of an earlier attempt", move || Ok(install::end_programs(&prefix)));
+        if let ended @ 1.. = ended.await? {
+            self.log.message(format!("{ended} programs of an earlier attempt were still running and were ended"));
+        }
+        Ok(())
     }
 
     /// Makes sure that nobody else has the build by now, before anything is moved to where others look.
@@ -177,13 +191,13 @@ impl Run<'_> {
     async fn set_permissions(&self, settings: &Settings) -> Result<()> {
         let permissions = settings.permissions();
         let (prefix, cancellation) = (self.prefix.target().to_owned(), self.attempt.cancellation.clone());
-        let work = tokio::task::spawn_blocking(move || permissions.apply(&prefix, &cancellation));
-        self.phase(Phase::Permissions, async { work.await.map_err(broken_off)? }).await
+        let work = install::blocking("set permissions", move || permissions.apply(&prefix, &cancellation));
+        self.phase(Phase::Permissions, work).await
     }
 
     async fn measure(&self) -> Result<i64> {
         let prefix = self.prefix.target().to_owned();
-        let bytes = tokio::task::spawn_blocking(move || install::disk_usage(&prefix)).await.map_err(broken_off)??;
+        let bytes = install::blocking("measure environment", move || install::disk_usage(&prefix)).await?;
         Ok(i64::try_from(bytes).unwrap_or(i64::MAX))
     }
 
@@ -196,10 +210,6 @@ impl Run<'_> {
         self.log.report(BuildEvent::PhaseFinished { phase, elapsed: begun.elapsed() });
         Ok(done)
     }
-}
-
-fn broken_off(error: tokio::task::JoinError) -> Error {
-    Error::unexpected("build environment", "a step was broken off by a defect").with_source(error)
 }
 
 fn variables(specification: &CondaSpecification) -> BTreeMap<String, String> {

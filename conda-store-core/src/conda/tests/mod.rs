@@ -80,7 +80,7 @@ impl Lists {
             trusted_for: Duration::from_mins(1),
             clock: Arc::clone(&self.clock),
         };
-        PackageLists::new(&client, options)
+        PackageLists::new(&client, options).unwrap()
     }
 
     fn solver(&self) -> RattlerSolver {
