@@ -2,92 +2,84 @@
 //!
 //!     cargo bench --bench builds
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+#[path = "support/install.rs"]
+mod install;
+#[path = "support/service.rs"]
+mod service;
+#[path = "support/solve.rs"]
+mod solve;
+
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use conda_store_core::{
-    CondaStore,
-    catalogue::{Catalogue, Database},
-    clock::{Clock, SystemClock},
-    conda::{ChannelMirrors, Client, ClientOptions, PackageListOptions, PackageLists, RattlerSolver},
-    event::Silent,
-    install::{Environment, LinkMethod, PackageStore, PackageStoreSettings, fetch, link},
-    model::{BuildStatus, NamespaceName},
-    paths::{Layout, LayoutOptions},
-    settings::Settings,
-    solver::{ChannelPriority, SolveRequest, Solver},
-    specification::{Specification, SpecificationLimits},
+    conda::{Client, ClientOptions},
+    install::{PackageStore, PackageStoreSettings},
 };
 use conda_store_examples::demo::channel::{self, PLACEHOLDER, Package, PackagedFile};
-use conda_store_queue::{MemoryQueue, Worker};
-use conda_store_storage::MemoryStorage;
 use criterion::{BatchSize, Criterion};
-use rattler_conda_types::{ChannelUrl, RepoDataRecord, Subdir};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio_util::sync::CancellationToken;
 use url::Url;
+
+use self::{
+    install::{environment, install},
+    service::Service,
+    solve::{solve, solver},
+};
 
 const PACKAGES: usize = 40;
 /// Files in each package.
 const FILES: usize = 300;
 /// The package that needs all others.
 const LAST: &str = "bench-39";
-/// How often a build is looked after.
-const GLANCE: Duration = Duration::from_millis(2);
 
 fn main() -> Result<()> {
     let runtime = Runtime::new()?;
     let workshop = runtime.block_on(Workshop::open())?;
     let mut criterion = Criterion::default().sample_size(10).configure_from_args();
-    solve(&mut criterion, &runtime, &workshop)?;
-    install(&mut criterion, &runtime, &workshop)?;
-    build(&mut criterion, &runtime, &workshop)?;
+    bench_solve(&mut criterion, &runtime, &workshop)?;
+    bench_install(&mut criterion, &runtime, &workshop)?;
+    bench_build(&mut criterion, &runtime, &workshop)?;
     criterion.final_summary();
     Ok(())
 }
 
-fn solve(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) -> Result<()> {
+fn bench_solve(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) -> Result<()> {
+    let (client, channel) = (&workshop.client, &workshop.channel);
     criterion.bench_function("solve cold", |bencher| {
         let new = || {
             let cache = tempfile::tempdir().expect("a temporary directory");
-            (workshop.solver(cache.path()).expect("a solver"), cache)
+            (solver(client, cache.path()).expect("a solver"), cache)
         };
         bencher.to_async(runtime).iter_batched(
             new,
-            async |(solver, cache)| (workshop.solve(&solver).await.expect("a solution"), cache),
+            async |(solver, cache)| (solve(&solver, channel, &[LAST]).await.expect("a solution"), cache),
             BatchSize::PerIteration,
         );
     });
-    let solver = workshop.solver(&workshop.path("repodata"))?;
+    let solver = solver(client, &workshop.path("repodata"))?;
     criterion.bench_function("solve warm", |bencher| {
-        bencher.to_async(runtime).iter(async || workshop.solve(&solver).await.expect("a solution"));
+        bencher.to_async(runtime).iter(async || solve(&solver, channel, &[LAST]).await.expect("a solution"));
     });
     Ok(())
 }
 
 /// Looks the packages up in a store that has them, and links them.
-fn install(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) -> Result<()> {
-    let records = runtime.block_on(workshop.solve(&workshop.solver(&workshop.path("repodata"))?))?;
+fn bench_install(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) -> Result<()> {
+    let solver = solver(&workshop.client, &workshop.path("repodata"))?;
+    let records = runtime.block_on(solve(&solver, &workshop.channel, &[LAST]))?;
     ensure!(records.len() == PACKAGES, "{} packages were chosen, not {PACKAGES}", records.len());
     let settings = PackageStoreSettings::new(workshop.path("packages"));
     let store = runtime.block_on(PackageStore::open(settings, workshop.client.plain()))?;
-    let cancellation = CancellationToken::new();
-    runtime.block_on(fetch(&store, &records, &Silent, &cancellation))?;
+    runtime.block_on(install(&store, &environment(&workshop.path("first"), records.clone(), &[LAST])))?;
     criterion.bench_function("install", |bencher| {
         bencher.to_async(runtime).iter_batched(
             || tempfile::tempdir_in(workshop.directory.path()).expect("a directory beside the package store"),
             async |prefix| {
-                let packages = fetch(&store, &records, &Silent, &cancellation).await.expect("packages of the store");
-                let environment = environment(prefix.path(), records.clone());
-                let linked = link(&environment, &packages, &SystemClock, &Silent, &cancellation).await;
+                let times = install(&store, &environment(prefix.path(), records.clone(), &[LAST])).await;
                 // Given back, and so removed when the time is taken.
-                (linked.expect("an environment"), prefix)
+                (times.expect("an environment"), prefix)
             },
             BatchSize::PerIteration,
         );
@@ -96,19 +88,14 @@ fn install(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) ->
 }
 
 /// From handing a specification in until its build is completed, with a worker that waits and caches that are filled.
-fn build(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) -> Result<()> {
-    let store = runtime.block_on(workshop.store())?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let worker = Worker::builder(Arc::new(store.clone()), Arc::clone(store.queue()), clock).build();
-    let shutdown = CancellationToken::new();
-    let stop = shutdown.clone();
-    let working = runtime.spawn(async move { worker.run(stop).await });
-    runtime.block_on(workshop.build(&store))?;
+fn bench_build(criterion: &mut Criterion, runtime: &Runtime, workshop: &Workshop) -> Result<()> {
+    let service = runtime.block_on(Service::start(&workshop.client, &workshop.path("store")))?;
+    let build = async || service.build("bench", &workshop.channel, &[LAST]).await;
+    runtime.block_on(build())?;
     criterion.bench_function("build", |bencher| {
-        bencher.to_async(runtime).iter(async || workshop.build(&store).await.expect("a completed build"));
+        bencher.to_async(runtime).iter(async || build().await.expect("a completed build"));
     });
-    shutdown.cancel();
-    Ok(runtime.block_on(working)?)
+    Ok(())
 }
 
 /// The channel, and where everything is made of it.
@@ -129,62 +116,6 @@ impl Workshop {
 
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
-    }
-
-    fn solver(&self, cache: &Path) -> Result<RattlerSolver> {
-        let options = PackageListOptions {
-            cache: cache.to_owned(),
-            mirrors: ChannelMirrors::default(),
-            trusted_for: Duration::from_mins(1),
-            clock: Arc::new(SystemClock),
-        };
-        Ok(RattlerSolver::new(PackageLists::new(&self.client, options)?))
-    }
-
-    async fn solve(&self, solver: &RattlerSolver) -> Result<Vec<RepoDataRecord>> {
-        let request = SolveRequest {
-            channels: vec![ChannelUrl::from(self.channel.clone())],
-            specs: vec![LAST.to_owned()],
-            platforms: vec![platform()],
-            variables: BTreeMap::new(),
-            channel_priority: ChannelPriority::Strict,
-            flags: Vec::new(),
-            time_limit: Duration::from_mins(1),
-        };
-        let lock = solver.solve(&request, &Silent, &CancellationToken::new()).await?;
-        Ok(lock.platforms.into_values().flatten().collect())
-    }
-
-    async fn store(&self) -> Result<CondaStore> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let catalogue = Catalogue::new(Database::connect("sqlite::memory:").await?, Arc::clone(&clock));
-        catalogue.migrate().await?;
-        let store = self.path("store");
-        std::fs::create_dir_all(&store)?;
-        let builder = CondaStore::builder()
-            .catalogue(catalogue)
-            .storage(MemoryStorage::new(Arc::clone(&clock)))
-            .queue(MemoryQueue::new(clock))
-            .layout(Layout::new(&LayoutOptions::new(&store), &store)?)
-            .client(self.client.clone())
-            .settings(Settings { storage_threshold: 0, ..Settings::default() });
-        Ok(builder.build().await?)
-    }
-
-    /// Hands a specification in and waits until it is built.
-    async fn build(&self, store: &CondaStore) -> Result<()> {
-        let text = format!("name: bench\nchannels: ['{}']\ndependencies: [{LAST}]\n", self.channel);
-        let specification = Specification::from_yaml(&text, &SpecificationLimits::default())?;
-        let namespace: NamespaceName = "default".parse()?;
-        let build = store.submit(&namespace, specification).await?;
-        loop {
-            let now = store.catalogue().build(build.id).await?.context("the build is gone")?;
-            if now.status == BuildStatus::Completed {
-                return Ok(());
-            }
-            ensure!(!now.status.is_final(), "build is {}: {}", now.status, now.status_info.unwrap_or_default());
-            tokio::time::sleep(GLANCE).await;
-        }
     }
 }
 
@@ -212,21 +143,5 @@ fn package(number: usize) -> Package {
         summary: "something to install".into(),
         files: std::iter::once(program).chain((1..FILES).map(data)).collect(),
         name,
-    }
-}
-
-fn platform() -> Subdir {
-    Subdir::current().unwrap_or(Subdir::Linux64)
-}
-
-fn environment(prefix: &Path, records: Vec<RepoDataRecord>) -> Environment {
-    Environment {
-        prefix: prefix.to_owned(),
-        directory: prefix.to_owned(),
-        platform: platform(),
-        records,
-        specs: vec![LAST.to_owned()],
-        variables: BTreeMap::new(),
-        link_method: LinkMethod::Auto,
     }
 }

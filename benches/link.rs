@@ -2,30 +2,40 @@
 //! (`CONDA_STORE_TEST_CHANNEL`), with all packages in the package store. Both are measured in turn, so that a busy machine
 //! slows them alike. Fails where the median is more than [`LIMIT`] times that of `cp -al`.
 //!
+//! Then the same environment is built twice by a whole service. Prints how long each phase took, and fails where the
+//! second build, whose packages are cached, did not spend most of its time on linking.
+//!
 //!     CONDA_STORE_TEST_CHANNEL=DIRECTORY cargo bench --bench link
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[path = "support/install.rs"]
+mod install;
+#[path = "support/service.rs"]
+mod service;
+#[path = "support/solve.rs"]
+mod solve;
+
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
 use conda_store_core::{
-    clock::SystemClock,
-    conda::{ChannelMirrors, Client, ClientOptions, PackageListOptions, PackageLists, RattlerSolver},
-    event::Silent,
-    install::{Environment, LinkMethod, PackageStore, PackageStoreSettings, fetch, link},
-    solver::{ChannelPriority, SolveRequest, Solver},
+    conda::{Client, ClientOptions},
+    event::Phase,
+    install::{PackageStore, PackageStoreSettings},
 };
-use rattler_conda_types::{ChannelUrl, RepoDataRecord, Subdir};
-use tokio_util::sync::CancellationToken;
 use url::Url;
+
+use self::{
+    install::{environment, install},
+    service::Service,
+    solve::{solve, solver},
+};
 
 const SPECS: [&str; 4] = ["python=3.11", "numpy", "pandas", "flask"];
 const ROUNDS: usize = 10;
@@ -33,17 +43,22 @@ const ROUNDS: usize = 10;
 const LIMIT: f64 = 2.5;
 
 fn main() -> Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(compare())
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let Some(channel) = conda_store_core::testing::service("channel").map(PathBuf::from) else { return Ok(()) };
+        let channel = Url::from_directory_path(&channel)
+            .map_err(|()| anyhow::anyhow!("{} is no absolute path", channel.display()))?;
+        let client = Client::new(&ClientOptions::default())?;
+        compare(&client, &channel).await?;
+        build_twice(&client, &channel).await
+    })
 }
 
-async fn compare() -> Result<()> {
-    let Some(channel) = conda_store_core::testing::service("channel").map(PathBuf::from) else { return Ok(()) };
+async fn compare(client: &Client, channel: &Url) -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let client = Client::new(&ClientOptions::default())?;
-    let records = solve(&client, &channel, &directory.path().join("repodata")).await?;
+    let records = solve(&solver(client, &directory.path().join("repodata"))?, channel, &SPECS).await?;
     let settings = PackageStoreSettings::new(directory.path().join("packages"));
     let store = PackageStore::open(settings, client.plain()).await?;
-    let environment = environment(&directory.path().join("environment"), records);
+    let environment = environment(&directory.path().join("environment"), records, &SPECS);
     // Fetches what the rounds only look up, and fills the caches of the file system.
     install(&store, &environment).await?;
     fs::remove_dir_all(&environment.prefix)?;
@@ -64,50 +79,21 @@ async fn compare() -> Result<()> {
     Ok(())
 }
 
-async fn solve(client: &Client, channel: &Path, cache: &Path) -> Result<Vec<RepoDataRecord>> {
-    let url =
-        Url::from_directory_path(channel).map_err(|()| anyhow::anyhow!("{} is no absolute path", channel.display()))?;
-    let options = PackageListOptions {
-        cache: cache.to_owned(),
-        mirrors: ChannelMirrors::default(),
-        trusted_for: Duration::from_mins(1),
-        clock: Arc::new(SystemClock),
-    };
-    let request = SolveRequest {
-        channels: vec![ChannelUrl::from(url)],
-        specs: SPECS.map(str::to_owned).to_vec(),
-        platforms: vec![Subdir::Linux64],
-        variables: BTreeMap::new(),
-        channel_priority: ChannelPriority::Strict,
-        flags: Vec::new(),
-        time_limit: Duration::from_mins(5),
-    };
-    let solver = RattlerSolver::new(PackageLists::new(client, options)?);
-    let lock = solver.solve(&request, &Silent, &CancellationToken::new()).await?;
-    Ok(lock.platforms.into_values().flatten().collect())
-}
-
-fn environment(prefix: &Path, records: Vec<RepoDataRecord>) -> Environment {
-    Environment {
-        prefix: prefix.to_owned(),
-        directory: prefix.to_owned(),
-        platform: Subdir::Linux64,
-        records,
-        specs: SPECS.map(str::to_owned).to_vec(),
-        variables: BTreeMap::new(),
-        link_method: LinkMethod::Auto,
+/// Builds the environment twice under different names, and shows where the time went.
+async fn build_twice(client: &Client, channel: &Url) -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let service = Service::start(client, &directory.path().join("store")).await?;
+    for (name, cached) in [("first", false), ("second", true)] {
+        let build = service.build(name, channel, &SPECS).await?;
+        let phases = service.store.catalogue().phases(build.id).await?;
+        let all: Duration = phases.iter().map(|time| time.elapsed).sum();
+        let shown: Vec<String> =
+            phases.iter().map(|time| format!("{} {:.3} s", time.phase, time.elapsed.as_secs_f64())).collect();
+        println!("{name} build: {}", shown.join(", "));
+        let linking: Duration = phases.iter().filter(|time| time.phase == Phase::Link).map(|time| time.elapsed).sum();
+        ensure!(!cached || linking * 2 > all, "linking took {linking:?} of {all:?}, not most of the time");
     }
-}
-
-/// How long it took to look the packages up in the store, and to link them.
-async fn install(store: &PackageStore, environment: &Environment) -> Result<(Duration, Duration)> {
-    let cancellation = CancellationToken::new();
-    let begun = Instant::now();
-    let packages = fetch(store, &environment.records, &Silent, &cancellation).await?;
-    let lookup = begun.elapsed();
-    let begun = Instant::now();
-    link(environment, &packages, &SystemClock, &Silent, &cancellation).await?;
-    Ok((lookup, begun.elapsed()))
+    Ok(())
 }
 
 /// How long `cp -al` took, whose outcome is removed.

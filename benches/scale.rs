@@ -8,26 +8,22 @@
 
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
+#[path = "support/solve.rs"]
+mod solve;
+
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::{Context, Result, ensure};
 use axum::{Router, extract::Request, http::StatusCode, middleware::Next, response::IntoResponse};
-use conda_store_core::{
-    clock::SystemClock,
-    conda::{ChannelMirrors, Client, ClientOptions, PackageListOptions, PackageLists, RattlerSolver},
-    event::Silent,
-    solver::{ChannelPriority, SolveRequest, Solver},
-};
-use rattler_conda_types::Subdir;
+use conda_store_core::conda::{Client, ClientOptions};
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 use tower_http::services::ServeDir;
 use url::Url;
+
+use self::solve::{solve, solver};
 
 /// The forms, what each leaves out, and how many megabytes a worker may need for it.
 const FORMS: [(&str, &[&str], u64); 3] = [
@@ -139,41 +135,22 @@ async fn run(url: &str, cache: &Path, specifications: &str) -> Result<Figures> {
 
 /// Solves one specification after another, and the last of them again, and prints the figures.
 async fn measure(url: &str, cache: &Path, specifications: &str) -> Result<()> {
-    let solver = solver(cache)?;
+    let solver = solver(&Client::new(&ClientOptions::default())?, cache)?;
+    let url = Url::parse(url)?;
+    let timed = async |specification: &str| {
+        let specs: Vec<&str> = specification.split(' ').collect();
+        let begun = Instant::now();
+        let records = solve(&solver, &url, &specs).await?;
+        anyhow::Ok((begun.elapsed().as_secs_f64(), records.len()))
+    };
     let (mut first, mut last) = (0.0, "");
     for specification in specifications.split(BREAK) {
-        first += timed(&solver, url, specification).await?.0;
+        first += timed(specification).await?.0;
         last = specification;
     }
-    let (unchanged, packages) = timed(&solver, url, last).await?;
+    let (unchanged, packages) = timed(last).await?;
     println!("{}", serde_json::to_string(&Figures { first, unchanged, packages, peak: peak_megabytes()? })?);
     Ok(())
-}
-
-fn solver(cache: &Path) -> Result<RattlerSolver> {
-    let client = Client::new(&ClientOptions::default())?;
-    let options = PackageListOptions {
-        cache: cache.to_owned(),
-        mirrors: ChannelMirrors::default(),
-        trusted_for: Duration::from_mins(1),
-        clock: Arc::new(SystemClock),
-    };
-    Ok(RattlerSolver::new(PackageLists::new(&client, options)?))
-}
-
-async fn timed(solver: &RattlerSolver, url: &str, specification: &str) -> Result<(f64, usize)> {
-    let request = SolveRequest {
-        channels: vec![Url::parse(url)?.into()],
-        specs: specification.split(' ').map(str::to_owned).collect(),
-        platforms: vec![Subdir::Linux64],
-        variables: BTreeMap::new(),
-        channel_priority: ChannelPriority::Strict,
-        flags: Vec::new(),
-        time_limit: Duration::from_mins(5),
-    };
-    let begun = Instant::now();
-    let lock = solver.solve(&request, &Silent, &CancellationToken::new()).await?;
-    Ok((begun.elapsed().as_secs_f64(), lock.platforms.values().map(Vec::len).sum()))
 }
 
 /// The most memory that this process had in use, as the kernel counts it (`VmHWM`).
