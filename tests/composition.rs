@@ -1,21 +1,44 @@
 //! A service composed in one process from the library's parts, as an integrator would.
 #![expect(clippy::unwrap_used, reason = "a test fails where its preparation does")]
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use conda_store_core::{
-    CondaStore,
+    CondaStore, CondaStoreBuilder, Error, Result,
     catalogue::{Catalogue, Database},
     clock::SystemClock,
     event::{BuildEvent, Phase, Reporter},
+    job::{Attempt, Job, JobHandler},
     model::{Build, BuildStatus},
     paths::{Layout, LayoutOptions},
     pipeline::BuildObserver,
+    solver::{Lock, SolveRequest, Solver},
     specification::{Specification, SpecificationLimits},
 };
 use conda_store_queue::{MemoryQueue, Worker};
 use conda_store_storage::MemoryStorage;
 use tokio_util::sync::CancellationToken;
+
+async fn database(directory: &Path) -> Database {
+    Database::connect(&format!("sqlite:{}/catalogue.db", directory.display())).await.unwrap()
+}
+
+/// What every service here is made of.
+async fn parts(directory: &Path) -> CondaStoreBuilder {
+    let clock = || Arc::new(SystemClock);
+    let catalogue = Catalogue::new(database(directory).await, clock());
+    catalogue.migrate().await.unwrap();
+    CondaStore::builder()
+        .catalogue(catalogue)
+        .storage(MemoryStorage::new(clock()))
+        .queue(MemoryQueue::new(clock()))
+        .layout(Layout::new(&LayoutOptions::new("state"), directory).unwrap())
+}
 
 /// A service with a worker in this process; both end when it is dropped.
 struct Service {
@@ -27,21 +50,9 @@ struct Service {
 impl Service {
     async fn start(observer: impl BuildObserver) -> Self {
         let directory = tempfile::Builder::new().prefix("cs").tempdir().unwrap();
-        let clock = || Arc::new(SystemClock);
-        let database = Database::connect(&format!("sqlite:{}/catalogue.db", directory.path().display())).await.unwrap();
-        let catalogue = Catalogue::new(database, clock());
-        catalogue.migrate().await.unwrap();
-        let store = CondaStore::builder()
-            .catalogue(catalogue)
-            .storage(MemoryStorage::new(clock()))
-            .queue(MemoryQueue::new(clock()))
-            .layout(Layout::new(&LayoutOptions::new("state"), directory.path()).unwrap())
-            .observer(observer)
-            .build()
-            .await
-            .unwrap();
+        let store = parts(directory.path()).await.observer(observer).build().await.unwrap();
         let stop = CancellationToken::new();
-        let worker = Worker::builder(Arc::new(store.clone()), Arc::clone(store.queue()), clock()).build();
+        let worker = Worker::builder(Arc::new(store.clone()), Arc::clone(store.queue()), Arc::new(SystemClock)).build();
         let stopped = stop.clone();
         tokio::spawn(async move { worker.run(stopped).await });
         Self { store, directory, _stop: stop.drop_guard() }
@@ -101,4 +112,46 @@ async fn a_build_is_seen_step_by_step_and_ends_in_a_symlink() {
     let link = service.directory.path().join("state/default/envs/web");
     let output = std::process::Command::new(link.join("bin/hello-py")).output();
     assert!(output.unwrap().status.success());
+}
+
+/// Fails after the catalogue went out of reach and somebody else finished the build.
+#[derive(Clone, Debug)]
+struct Overtaken {
+    database: Database,
+    prefix: Arc<OnceLock<PathBuf>>,
+}
+
+#[async_trait]
+impl Solver for Overtaken {
+    async fn solve(&self, _: &SolveRequest, _: &dyn Reporter, _: &CancellationToken) -> Result<Lock> {
+        std::fs::create_dir_all(self.prefix.get().unwrap().join("bin")).unwrap();
+        let Database::Sqlite(pool) = &self.database else { unreachable!("the database is SQLite") };
+        sqlx::query("alter table cs_build_run rename to out_of_reach").execute(pool).await.unwrap();
+        Err(Error::unexpected("solve environment", "the machine was suspended"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_cannot_tell_whose_the_build_is_removes_nothing() {
+    let directory = tempfile::Builder::new().prefix("cs").tempdir().unwrap();
+    let solver = Overtaken { database: database(directory.path()).await, prefix: Arc::default() };
+    let store = parts(directory.path()).await.solver(solver.clone()).build().await.unwrap();
+    let text = specification(Path::new("/channel"), "python");
+    let specification = Specification::from_yaml(&text, &SpecificationLimits::default()).unwrap();
+    let build = store.submit(&"default".parse().unwrap(), specification).await.unwrap();
+    let prefix = store.layout().build_path(&build).unwrap();
+    solver.prefix.set(prefix.clone()).unwrap();
+
+    let attempt = Attempt {
+        worker: "a worker".into(),
+        number: 1,
+        limit: 3,
+        lease: Duration::from_secs(30),
+        cancellation: CancellationToken::new(),
+        stop: Arc::default(),
+    };
+    let error = store.handle(&Job::Build { build_id: build.id }, &attempt).await.unwrap_err();
+
+    assert!(error.report().contains("cs_build_run"), "the job is tried again: {}", error.report());
+    assert!(prefix.join("bin").is_dir(), "what another worker built is in use");
 }
