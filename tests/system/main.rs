@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where its preparation does")]
 
 mod bad_input;
+mod command_line;
 mod embedding;
 mod main_job;
 mod many_workers;

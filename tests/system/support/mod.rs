@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub(crate) use self::{
     channel_server::ChannelServer,
     files::{broken_files, python_programs},
-    programs::Site,
+    programs::{Program, Site, example},
 };
 
 /// The token that every test site knows, for an administrator.

@@ -1,6 +1,7 @@
 //! The example binaries, started with a configuration of their own and killed with the test.
 
 use std::{
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -19,6 +20,20 @@ use super::{Api, TOKEN};
 pub(crate) struct Program(Child);
 
 impl Program {
+    /// Starts a program.
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        Ok(Self(command.stdin(Stdio::null()).spawn().with_context(|| format!("start {command:?}"))?))
+    }
+
+    /// Starts a program and waits for a line of its output that begins with `prefix`; answers the rest of that line.
+    pub(crate) fn saying(command: &mut Command, prefix: &str) -> Result<(Self, String)> {
+        let mut program = Self::start(command.stdout(Stdio::piped()))?;
+        let output = BufReader::new(program.0.stdout.take().context("the output is piped")?);
+        let mut lines = output.lines().map_while(std::result::Result::ok);
+        let rest = lines.find_map(|line| line.strip_prefix(prefix).map(ToOwned::to_owned));
+        Ok((program, rest.with_context(|| format!("the program does not say {prefix:?}"))?))
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
@@ -108,8 +123,7 @@ impl Site {
     pub(crate) async fn embedded(&self) -> Result<(Program, Api)> {
         let data = self.path().join("embedded");
         let mut command = Command::new(example("embed")?);
-        command.arg(data).arg(format!("127.0.0.1:{}", self.port)).stdin(Stdio::null());
-        let mut program = Program(command.spawn()?);
+        let mut program = Program::start(command.arg(data).arg(format!("127.0.0.1:{}", self.port)))?;
         let api = self.answering(&mut program, "embed").await?;
         Ok((program, api))
     }
@@ -132,17 +146,9 @@ impl Site {
 
     fn start_as(&self, binary: &str, name: &str, arguments: &[&str]) -> Result<Program> {
         let log = std::fs::File::create(self.path().join(format!("{name}.log")))?;
-        let child = Command::new(example(binary)?)
-            .arg("--config")
-            .arg(self.path().join("config.yaml"))
-            .args(arguments)
-            .env("HOME", self.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("start {binary}"))?;
-        Ok(Program(child))
+        let mut command = Command::new(example(binary)?);
+        command.arg("--config").arg(self.path().join("config.yaml")).args(arguments).env("HOME", self.path());
+        Program::start(command.stdout(log.try_clone()?).stderr(log))
     }
 
     /// What a program printed so far.
@@ -152,7 +158,7 @@ impl Site {
 }
 
 /// The path of an example that cargo built beside this test.
-fn example(name: &str) -> Result<PathBuf> {
+pub(crate) fn example(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let profile = test.parent().and_then(Path::parent).context("a test lies in target/PROFILE/deps")?;
     let path = profile.join("examples").join(name);

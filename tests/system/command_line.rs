@@ -1,21 +1,11 @@
 //! The two programs as they are run: started, looked at from outside, and stopped.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
-use std::{
-    fs,
-    io::{BufRead, BufReader},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    time::{Duration, Instant},
-};
-
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use nix::sys::signal::Signal;
 use serde_json::Value;
+
+use crate::support::{Program, example};
 
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -23,59 +13,20 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How often a condition is looked at.
 const GLANCE: Duration = Duration::from_millis(100);
 
-/// The path of an example. `cargo test` builds the examples first, `cargo test --test programs` does not.
-fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(Path::parent).unwrap();
-    let program = profile.join("examples").join(name);
-    assert!(program.is_file(), "{} is not built: run cargo build --examples", program.display());
-    program
-}
-
 fn command(name: &str, data: &Path) -> Command {
-    let mut command = Command::new(program(name));
+    let mut command = Command::new(example(name).unwrap());
     command
         .env("XDG_DATA_HOME", data)
         .env("CONDA_STORE__CONDASTORE__STORAGE_THRESHOLD", "0")
         .env("CONDA_STORE__CONDASTORESERVER__ADDRESS", "127.0.0.1")
-        .env("CONDA_STORE__CONDASTORESERVER__PORT", "0")
-        .stdout(Stdio::piped());
+        .env("CONDA_STORE__CONDASTORESERVER__PORT", "0");
     command
 }
 
-/// A running program; it does not outlive the test.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap())
-    }
-
-    /// The first line of its output that starts with `prefix`, without it.
-    fn line(&mut self, prefix: &str) -> String {
-        let output = BufReader::new(self.0.stdout.take().unwrap());
-        let mut lines = output.lines().map_while(Result::ok);
-        lines.find_map(|line| line.strip_prefix(prefix).map(ToOwned::to_owned)).unwrap()
-    }
-
-    fn terminate(mut self) -> ExitStatus {
-        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), Signal::SIGTERM).unwrap();
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status;
-            }
-            assert!(start.elapsed() < PATIENCE, "the program does not stop");
-            std::thread::sleep(GLANCE);
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
-    }
+/// Whether the program ends well when it is told to stop.
+fn stops(program: &mut Program) -> bool {
+    program.signal(Signal::SIGTERM);
+    program.succeeded(PATIENCE).unwrap()
 }
 
 async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
@@ -99,8 +50,8 @@ async fn get(url: &str) -> Option<Value> {
 #[tokio::test]
 async fn a_standalone_server_builds_the_demonstration_and_stops_when_told() {
     let data = tempfile::tempdir().unwrap();
-    let mut server = Running::start(command("conda-store-server", data.path()).args(["--standalone", "--demo"]));
-    let url = server.line("conda-store is at ");
+    let mut command = command("conda-store-server", data.path());
+    let (mut server, url) = Program::saying(command.args(["--standalone", "--demo"]), "conda-store is at ").unwrap();
     let environment = format!("{url}api/v1/environment/default/conda-store-demo/");
     let build = until("the first build", async || get(&environment).await?["data"]["current_build_id"].as_i64()).await;
     let build = get(&format!("{url}api/v1/build/{build}/")).await.unwrap();
@@ -113,7 +64,7 @@ async fn a_standalone_server_builds_the_demonstration_and_stops_when_told() {
     assert!(said.starts_with("Hello from an environment that conda-store built.\nIt is in /"), "{said}");
     assert!(said.contains(home.to_str().unwrap()), "{said}");
     assert_eq!(fs::metadata(home.join("secret")).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(server.terminate().code(), Some(0));
+    assert!(stops(&mut server));
 }
 
 #[tokio::test]
@@ -134,10 +85,11 @@ async fn a_worker_builds_watched_files_as_they_come_and_survives_broken_ones() {
     };
     environment("first");
     fs::write(watched.join("broken.yaml"), "name: [").unwrap();
-    let worker = Running::start(
+    let mut worker = Program::start(
         command("conda-store-worker", data.path())
             .env("CONDA_STORE__CONDASTOREWORKER__WATCH_PATHS", format!("[{}]", watched.display())),
-    );
+    )
+    .unwrap();
     let environments = data.path().join("conda-store/state/filesystem/envs");
     let built = async |name: &str| {
         let program = environments.join(name).join("bin/conda-store-demo-hello");
@@ -146,7 +98,7 @@ async fn a_worker_builds_watched_files_as_they_come_and_survives_broken_ones() {
     built("first").await;
     environment("second");
     built("second").await;
-    assert_eq!(worker.terminate().code(), Some(0));
+    assert!(stops(&mut worker));
     // One build each: a file that stays as it is is not built again.
     let directories = fs::read_dir(data.path().join("conda-store/state/filesystem")).unwrap();
     let names: Vec<_> = directories.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
