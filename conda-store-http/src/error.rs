@@ -7,12 +7,13 @@ use axum::{
 use conda_store_core::{Error, ErrorKind};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Seconds after which an artifact that is being made is worth asking for again.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 /// One thing wrong with the input's types, in the form that the original gives it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// Where: `query`, `path` or `body`, and then the name.
     pub(crate) loc: Vec<String>,
@@ -21,6 +22,27 @@ pub(crate) struct Problem {
     /// What kind of thing is wrong, for programs.
     #[serde(rename = "type")]
     pub(crate) kind: &'static str,
+}
+
+/// What is answered where the input fails type validation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct WrongInput {
+    /// Everything that is wrong.
+    detail: Vec<Problem>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum RefusalStatus {
+    Error,
+}
+
+/// What is answered wherever else something went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Refusal {
+    status: RefusalStatus,
+    /// What is wrong, in a sentence for people.
+    message: String,
 }
 
 /// Any answer that is no success.
@@ -101,8 +123,8 @@ fn sentence(error: &Error, status: StatusCode) -> String {
     }
 }
 
-fn refusal(status: StatusCode, message: &str) -> Response {
-    (status, Json(serde_json::json!({ "status": "error", "message": message }))).into_response()
+fn refusal(status: StatusCode, message: impl Into<String>) -> Response {
+    (status, Json(Refusal { status: RefusalStatus::Error, message: message.into() })).into_response()
 }
 
 /// The answer to a path that leads nowhere.
@@ -123,17 +145,15 @@ impl IntoResponse for Failure {
                 if status.is_server_error() {
                     tracing::error!(error = error.report(), error.operation = error.operation(), "request failed");
                 }
-                refusal(status, &sentence(&error, status))
+                refusal(status, sentence(&error, status))
             }
-            Self::Types(detail) => {
-                (StatusCode::UNPROCESSABLE_ENTITY, Json(serde_json::json!({ "detail": detail }))).into_response()
-            }
+            Self::Types(detail) => (StatusCode::UNPROCESSABLE_ENTITY, Json(WrongInput { detail })).into_response(),
             Self::TooLarge(limit) => {
                 let message = format!("the body of a request has at most {limit} bytes");
-                refusal(StatusCode::PAYLOAD_TOO_LARGE, &message)
+                refusal(StatusCode::PAYLOAD_TOO_LARGE, message)
             }
             Self::NotYet(message) => {
-                let mut response = refusal(StatusCode::NOT_FOUND, &message);
+                let mut response = refusal(StatusCode::NOT_FOUND, message);
                 response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
                 response
             }

@@ -14,7 +14,7 @@ use tower_http::{
 };
 use tracing::Span;
 
-use crate::{HttpOptions, error, face::Face, routes};
+use crate::{HttpOptions, error, face::Face, openapi, routes};
 
 /// The name of the header that carries the id of a request; one that the client sends is kept.
 const REQUEST_ID: &str = "x-request-id";
@@ -27,7 +27,9 @@ const REQUEST_ID: &str = "x-request-id";
 pub fn router(store: CondaStore, options: HttpOptions) -> Result<Router> {
     let face = Face::new(store, options)?;
     let (prefix, limit) = (face.prefix().to_owned(), face.options().body_limit);
-    let routes = routes::all().layer(DefaultBodyLimit::max(limit)).with_state(face);
+    let (described, document) = routes::all().split_for_parts();
+    let documentation = routes::documentation::router(&face, &openapi::completed(document, &face))?;
+    let routes = described.merge(documentation).layer(DefaultBodyLimit::max(limit)).with_state(face);
     let placed = if prefix.is_empty() { routes } else { Router::new().nest(&prefix, routes) };
     let answering = placed.fallback(error::no_such_path).method_not_allowed_fallback(error::no_such_method);
     let layers = ServiceBuilder::new()

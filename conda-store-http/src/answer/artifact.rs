@@ -84,10 +84,14 @@ pub(crate) async fn blob(face: &Face, key: &StorageKey) -> Answer<Response> {
     Ok(response)
 }
 
+/// The media types that artifacts have.
+pub(crate) const MEDIA_TYPES: [&str; 3] = ["text/plain; charset=utf-8", "application/gzip", "application/octet-stream"];
+
 fn content_type(key: &StorageKey) -> &'static str {
+    let [text, archive, bytes] = MEDIA_TYPES;
     match key.as_str().rsplit_once('.').map(|(_, extension)| extension) {
-        Some("log" | "yml" | "yaml") => "text/plain; charset=utf-8",
-        Some("gz") => "application/gzip",
-        _ => "application/octet-stream",
+        Some("log" | "yml" | "yaml") => text,
+        Some("gz") => archive,
+        _ => bytes,
     }
 }

@@ -4,101 +4,96 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-/// When deprecated routes may disappear (RFC 8594).
-const SUNSET: HeaderValue = HeaderValue::from_static("Fri, 31 Dec 2027 23:59:59 GMT");
-
-/// The header that says that a route is deprecated, in the form of the original (`True`), which clients compare with.
-const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
-
-#[derive(Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+enum Success {
     Ok,
 }
 
 /// One thing.
 pub(crate) struct Data<T>(pub(crate) T);
 
+/// One thing, as it is answered.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Envelope<T> {
+    status: Success,
+    data: T,
+    message: Option<String>,
+}
+
 impl<T: Serialize> IntoResponse for Data<T> {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Envelope<T> {
-            status: Status,
-            data: T,
-            message: Option<String>,
-        }
-        Json(Envelope { status: Status::Ok, data: self.0, message: None }).into_response()
+        Json(Envelope { status: Success::Ok, data: self.0, message: None }).into_response()
     }
 }
 
 /// That something was done.
 pub(crate) struct Acknowledgement(pub(crate) Option<String>);
 
+/// That something was done, as it is answered.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Acknowledged {
+    status: Success,
+    message: Option<String>,
+}
+
 impl IntoResponse for Acknowledgement {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Envelope {
-            status: Status,
-            message: Option<String>,
-        }
-        Json(Envelope { status: Status::Ok, message: self.0 }).into_response()
+        Json(Acknowledged { status: Success::Ok, message: self.0 }).into_response()
     }
 }
 
 /// A page of a list, by its number.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Listing<T> {
-    pub(crate) data: Vec<T>,
-    pub(crate) page: u64,
-    pub(crate) size: u32,
-    pub(crate) count: u64,
+    status: Success,
+    message: Option<String>,
+    data: Vec<T>,
+    /// The number of the page, from 1.
+    page: u64,
+    /// How many items a page has at most.
+    size: u32,
+    /// How many items the whole list has.
+    count: u64,
+}
+
+impl<T> Listing<T> {
+    /// The page with these items of `count`.
+    pub(crate) fn new(data: Vec<T>, page: u64, size: u32, count: u64) -> Self {
+        Self { status: Success::Ok, message: None, data, page, size, count }
+    }
 }
 
 impl<T: Serialize> IntoResponse for Listing<T> {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Envelope<T: Serialize> {
-            status: Status,
-            message: Option<String>,
-            #[serde(flatten)]
-            listing: Listing<T>,
-        }
-        Json(Envelope { status: Status::Ok, message: None, listing: self }).into_response()
+        Json(self).into_response()
     }
 }
 
 /// A piece of a list, with the cursor that the next one begins after.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Piece<T> {
-    pub(crate) data: Vec<T>,
-    pub(crate) cursor: Option<String>,
-    pub(crate) count: u64,
+    status: Success,
+    message: Option<String>,
+    data: Vec<T>,
+    /// Where the next piece begins; null where there is none.
+    cursor: Option<String>,
+    /// How many items the whole list has.
+    count: u64,
+}
+
+impl<T> Piece<T> {
+    /// The piece with these items of `count`.
+    pub(crate) fn new(data: Vec<T>, cursor: Option<String>, count: u64) -> Self {
+        Self { status: Success::Ok, message: None, data, cursor, count }
+    }
 }
 
 impl<T: Serialize> IntoResponse for Piece<T> {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Envelope<T: Serialize> {
-            status: Status,
-            message: Option<String>,
-            #[serde(flatten)]
-            piece: Piece<T>,
-        }
-        Json(Envelope { status: Status::Ok, message: None, piece: self }).into_response()
-    }
-}
-
-/// An answer of a route that will disappear.
-pub(crate) struct Deprecated<T>(pub(crate) T);
-
-impl<T: IntoResponse> IntoResponse for Deprecated<T> {
-    fn into_response(self) -> Response {
-        let mut response = self.0.into_response();
-        response.headers_mut().insert(DEPRECATION, HeaderValue::from_static("True"));
-        response.headers_mut().insert(HeaderName::from_static("sunset"), SUNSET);
-        response
+        Json(self).into_response()
     }
 }

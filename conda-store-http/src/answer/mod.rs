@@ -4,6 +4,6 @@ mod artifact;
 mod envelope;
 
 pub(crate) use self::{
-    artifact::{artifact, blob},
-    envelope::{Acknowledgement, Data, Deprecated, Listing, Piece},
+    artifact::{MEDIA_TYPES, artifact, blob},
+    envelope::{Acknowledged, Acknowledgement, Data, Envelope, Listing, Piece},
 };

@@ -8,8 +8,27 @@ use conda_store_core::{
     model::{ArtifactType, BuildStatus, EnvironmentId, EnvironmentName, NamespaceName},
 };
 
-use super::{Parameters, ordering};
-use crate::error::Answer;
+use utoipa::{
+    IntoParams, PartialSchema as _,
+    openapi::path::{Parameter, ParameterIn},
+};
+
+use super::{Parameters, ordering, paging::sorting};
+use crate::{
+    error::Answer,
+    openapi::{query, repeatable, schema},
+};
+
+/// The filters that lists of environments and of builds share.
+fn shared_filters() -> Vec<Parameter> {
+    vec![
+        query("namespace", "only of this namespace", schema::Name::schema()),
+        query("name", "only of environments of this name", schema::Name::schema()),
+        query("status", "only where a build stands here", schema::BuildStatus::schema()),
+        repeatable("packages", "only with this package; all of them where there are several", schema::string()),
+        query("artifact", "only with this artifact", schema::ArtifactType::schema()),
+    ]
+}
 
 /// The filters of lists of environments.
 #[derive(Debug)]
@@ -59,6 +78,20 @@ impl EnvironmentFilters {
             order: self.order,
             page,
         }
+    }
+}
+
+impl IntoParams for EnvironmentFilters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = shared_filters();
+        parameters.push(query(
+            "search",
+            "only with this in their name or in that of their namespace",
+            schema::string(),
+        ));
+        parameters.push(query("jwt", "only what the bearer of this token may read as well", schema::string()));
+        parameters.push(sorting("`namespace`, `name`"));
+        parameters
     }
 }
 
@@ -117,6 +150,15 @@ impl BuildFilters {
     }
 }
 
+impl IntoParams for BuildFilters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let mut parameters = shared_filters();
+        parameters.push(query("environment_id", "only of this environment", schema::integer(0)));
+        parameters.push(sorting("`id`, `scheduled_on`, `started_on` or `ended_on`"));
+        parameters
+    }
+}
+
 /// The filters of lists of packages.
 #[derive(Debug)]
 pub(crate) struct PackageFilters {
@@ -156,5 +198,16 @@ impl PackageFilters {
             order: self.order,
             page,
         }
+    }
+}
+
+impl IntoParams for PackageFilters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            query("search", "only with this in their name", schema::string()),
+            query("exact", "whether the name is `search` as a whole; `false`, `0` and `no` say no", schema::string()),
+            query("build", "only with this in their build string", schema::string()),
+            sorting("`channel`, `name`"),
+        ]
     }
 }

@@ -5,16 +5,27 @@ use conda_store_core::{
     catalogue::{Cursor, Order, PageRequest, Start},
 };
 
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
+
 use super::Parameters;
 use crate::{
     answer::{Listing, Piece},
     error::Failure,
     face::Face,
+    openapi::{query, repeatable, schema},
 };
 
 /// `order`: up, unless it says `desc`.
 pub(crate) fn ordering(parameters: &Parameters) -> Order {
     if parameters.text("order") == Some("desc") { Order::Descending } else { Order::Ascending }
+}
+
+/// `sort_by`, with the names that mean something.
+pub(crate) fn sorting(names: &str) -> Parameter {
+    repeatable("sort_by", &format!("what comes first: {names}; other names are ignored"), schema::string())
 }
 
 /// The number of items that `name` asks for, at most as many as a page may have.
@@ -49,7 +60,7 @@ impl NumberedPage {
 
     /// The answer with these items of `count`.
     pub(crate) fn listing<T>(self, data: Vec<T>, count: u64) -> Listing<T> {
-        Listing { data, page: self.number, size: self.size, count }
+        Listing::new(data, self.number, self.size, count)
     }
 
     /// The answer with this page's share of `all`.
@@ -58,6 +69,16 @@ impl NumberedPage {
         let before = usize::try_from(self.offset()).unwrap_or(usize::MAX);
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         self.listing(all.into_iter().skip(before).take(size).collect(), count)
+    }
+}
+
+impl IntoParams for NumberedPage {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            query("page", "the number of the page, from 1", schema::integer(1)),
+            query("size", "how many items a page has, at most what the server allows", schema::integer(1)),
+            query("order", "`desc` for the last first", schema::string()),
+        ]
     }
 }
 
@@ -89,6 +110,20 @@ impl CursorPage {
 
     /// The answer with these items of `count`, and where the next piece begins.
     pub(crate) fn piece<T>(data: Vec<T>, count: u64, next: Option<&Cursor>) -> Piece<T> {
-        Piece { data, cursor: next.map(ToString::to_string), count }
+        Piece::new(data, next.map(ToString::to_string), count)
+    }
+}
+
+impl IntoParams for CursorPage {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            query("limit", "how many items are wanted, at most what the server allows", schema::integer(1)),
+            query(
+                "cursor",
+                "where the piece begins: the `cursor` of the last answer to the same query",
+                schema::string(),
+            ),
+            query("order", "`desc` for the last first", schema::string()),
+        ]
     }
 }

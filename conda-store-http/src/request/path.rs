@@ -6,11 +6,16 @@ use conda_store_core::{
     storage::StorageKey,
 };
 use http::request::Parts;
+use utoipa::{
+    IntoParams, PartialSchema as _,
+    openapi::path::{Parameter, ParameterIn},
+};
 
 use crate::{
     caller::NO_SUCH_BUILD,
     error::{Answer, Failure},
     face::Face,
+    openapi::{path, schema},
 };
 
 /// The segments of the path that the route leaves open; text that is no UTF-8 names nothing.
@@ -38,6 +43,12 @@ impl FromRequestParts<Face> for BuildPath {
     }
 }
 
+impl IntoParams for BuildPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![path("build_id", "the id of the build", schema::integer(1))]
+    }
+}
+
 /// `/{namespace}`. A name against the rules is one that nothing has.
 #[derive(Debug)]
 pub(crate) struct NamespacePath(pub(crate) NamespaceName);
@@ -49,6 +60,12 @@ impl FromRequestParts<Face> for NamespacePath {
         let absent = "namespace does not exist";
         let text: String = segments(parts, face, absent).await?;
         text.parse().map(Self).map_err(|_| Failure::missing(absent))
+    }
+}
+
+impl IntoParams for NamespacePath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![path("namespace", "the name of the namespace", schema::Name::schema())]
     }
 }
 
@@ -70,6 +87,15 @@ impl FromRequestParts<Face> for EnvironmentPath {
     }
 }
 
+impl IntoParams for EnvironmentPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            path("namespace", "the namespace of the environment", schema::Name::schema()),
+            path("name", "the name of the environment", schema::Name::schema()),
+        ]
+    }
+}
+
 /// `/{key}`, slashes and all. A key against the rules is one that nothing has.
 #[derive(Debug)]
 pub(crate) struct StoragePath(pub(crate) StorageKey);
@@ -81,5 +107,11 @@ impl FromRequestParts<Face> for StoragePath {
         let absent = "there is no such artifact";
         let text: String = segments(parts, face, absent).await?;
         text.parse().map(Self).map_err(|_| Failure::missing(absent))
+    }
+}
+
+impl IntoParams for StoragePath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![path("key", "where the artifact is, slashes and all", schema::string())]
     }
 }

@@ -15,6 +15,14 @@ use crate::{
     view::BuildView,
 };
 
+/// The builds of environments that the caller may read, by page number.
+#[utoipa::path(
+    get,
+    path = "/build",
+    tag = "build",
+    params(NumberedPage, BuildFilters),
+    responses((status = OK, body = Listing<BuildView>)),
+)]
 pub(crate) async fn handle(caller: Caller, parameters: Parameters) -> Answer<Listing<BuildView>> {
     let page = NumberedPage::read(&caller.face, &parameters);
     let filters = BuildFilters::read(&parameters)?;

@@ -10,6 +10,14 @@ use crate::{
     view::EnvironmentView,
 };
 
+/// The environments that the caller may read, by cursor.
+#[utoipa::path(
+    get,
+    path = "/environment",
+    tag = "environment",
+    params(CursorPage, EnvironmentFilters),
+    responses((status = OK, body = Piece<EnvironmentView>)),
+)]
 pub(crate) async fn handle(caller: Caller, parameters: Parameters) -> Answer<Piece<EnvironmentView>> {
     let page = CursorPage::read(&caller.face, &parameters);
     let filters = EnvironmentFilters::read(&parameters)?;

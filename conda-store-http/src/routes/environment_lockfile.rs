@@ -8,9 +8,18 @@ use crate::{
     answer,
     caller::Caller,
     error::{Answer, Failure},
+    openapi::{Artifact, Forbidden, Missing},
     request::EnvironmentPath,
 };
 
+/// The exact packages of the current build, as conda-lock writes them.
+#[utoipa::path(
+    get,
+    path = "/environment/{namespace}/{name}/lockfile",
+    tag = "environment",
+    params(EnvironmentPath),
+    responses(Artifact, Forbidden, Missing)
+)]
 pub(crate) async fn handle(caller: Caller, path: EnvironmentPath) -> Answer<Response> {
     let environment = caller.environment(&path.namespace, &path.name, Permission::EnvironmentRead).await?;
     let no_build = || Failure::missing("environment has no completed build yet");

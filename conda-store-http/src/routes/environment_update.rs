@@ -2,21 +2,33 @@
 
 use conda_store_core::{auth::Permission, model::BuildId};
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::{
-    answer::Acknowledgement,
+    answer::{Acknowledged, Acknowledgement},
     caller::Caller,
     error::{Answer, Failure, unacceptable},
+    openapi::{BadInput, Forbidden, Missing},
     request::{EnvironmentPath, JsonBody},
 };
 
 /// What is to be changed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct Change {
+    /// A completed build of this environment.
     build_id: Option<i64>,
     description: Option<String>,
 }
 
+/// Makes another build the current one, or describes the environment anew.
+#[utoipa::path(
+    put,
+    path = "/environment/{namespace}/{name}",
+    tag = "environment",
+    params(EnvironmentPath),
+    request_body = Change,
+    responses((status = OK, body = Acknowledged), BadInput, Forbidden, Missing),
+)]
 pub(crate) async fn handle(
     caller: Caller,
     path: EnvironmentPath,

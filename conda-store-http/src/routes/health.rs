@@ -2,14 +2,30 @@
 
 use axum::extract::State;
 
-use crate::{answer::Acknowledgement, error::Answer, face::Face};
+use crate::{
+    answer::{Acknowledged, Acknowledgement},
+    error::Answer,
+    face::Face,
+};
 
-/// The process answers.
+/// Whether the process answers.
+#[utoipa::path(
+    get,
+    path = "/health/live",
+    tag = "service",
+    responses((status = OK, body = Acknowledged)),
+)]
 pub(crate) async fn live() -> Acknowledgement {
     Acknowledgement(None)
 }
 
-/// The process can do its work: the catalogue answers.
+/// Whether the process can do its work: the database answers.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "service",
+    responses((status = OK, body = Acknowledged)),
+)]
 pub(crate) async fn ready(State(face): State<Face>) -> Answer<Acknowledgement> {
     face.store().catalogue().ping().await?;
     Ok(Acknowledgement(None))

@@ -5,28 +5,39 @@ use conda_store_core::{Error, ErrorKind, auth::Credentials};
 use http::request::Parts;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
-    answer::Data,
+    answer::{Data, Envelope},
     error::{Answer, Failure},
     face::Face,
+    openapi::{Forbidden, WrongTypes},
     request::JsonBody,
     session,
 };
 
 /// What the form sends.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct Form {
     username: String,
+    #[schema(value_type = String, format = Password)]
     password: SecretString,
 }
 
 /// Where to go from here.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Onward {
     pub(crate) redirect_url: String,
 }
 
+/// Logs in with a name and a password; the cookie recognises the browser from then on.
+#[utoipa::path(
+    post,
+    path = "/login",
+    tag = "session",
+    request_body = Form,
+    responses((status = OK, body = Envelope<Onward>), Forbidden, WrongTypes),
+)]
 pub(crate) async fn handle(
     State(face): State<Face>,
     parts: Parts,

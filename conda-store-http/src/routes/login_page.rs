@@ -8,8 +8,15 @@ use conda_store_core::auth::LoginStep;
 use http::request::Parts;
 use secrecy::SecretString;
 
-use crate::{error::Answer, face::Face, session};
+use crate::{error::Answer, face::Face, openapi::WrongTypes, session};
 
+/// What a browser is shown that wants to log in: a form, or the way to who recognises people.
+#[utoipa::path(
+    get,
+    path = "/login",
+    tag = "session",
+    responses((status = OK, description = "a form", content_type = "text/html", body = String), (status = SEE_OTHER, description = "an outside provider"), WrongTypes),
+)]
 pub(crate) async fn handle(State(face): State<Face>, parts: Parts) -> Answer<Response> {
     let callback = session::callback(&face, &parts)?;
     match face.authenticator().login_step(&callback).await? {

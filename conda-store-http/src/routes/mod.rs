@@ -1,11 +1,15 @@
 //! The routes: one handler per file, which takes the request apart, authorises it, calls core and shapes the answer.
 
-mod build_artifact;
+mod adapt;
 mod build_cancel;
 mod build_get;
 mod build_list;
+mod build_lockfile;
+mod build_logs;
 mod build_packages;
+mod build_yaml;
 mod channel_list;
+pub(crate) mod documentation;
 mod environment_get;
 mod environment_list;
 mod environment_list_v2;
@@ -22,59 +26,59 @@ mod specification_post;
 mod status;
 mod storage;
 
-use axum::{
-    Router,
-    routing::{get, post, put},
-};
-use conda_store_core::model::ArtifactType;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::face::Face;
+use self::adapt::{also_at, deprecated};
+use crate::{face::Face, openapi::base};
 
 /// Everything below the prefix. Paths have no trailing slash here: it is cut off before they are compared.
-pub(crate) fn all() -> Router<Face> {
-    Router::new()
+pub(crate) fn all() -> OpenApiRouter<Face> {
+    OpenApiRouter::with_openapi(base())
         .nest("/api/v1", version_1())
-        .route("/api/v2/environment", get(environment_list_v2::handle))
-        .route("/login", get(login_page::handle).post(login::handle))
-        .route("/logout", post(logout::handle))
-        .route("/storage/{*key}", get(storage::handle))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
+        .nest("/api/v2", version_2())
+        .routes(routes!(login_page::handle, login::handle))
+        .routes(routes!(logout::handle))
+        .routes(routes!(storage::handle))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
 }
 
-fn version_1() -> Router<Face> {
-    Router::new()
-        .route("/", get(status::handle))
-        .route("/permission", get(permission::handle))
-        .route("/specification", post(specification_post::handle))
-        .route("/namespace", get(namespace_list::handle))
-        .route("/namespace/{namespace}", get(namespace_get::handle))
-        .route("/channel", get(channel_list::handle))
+fn version_1() -> OpenApiRouter<Face> {
+    OpenApiRouter::new()
+        .routes(routes!(status::handle))
+        .routes(routes!(permission::handle))
+        .routes(routes!(specification_post::handle))
+        .routes(routes!(namespace_list::handle))
+        .routes(routes!(namespace_get::handle))
+        .routes(routes!(channel_list::handle))
         .merge(environments())
         .merge(builds())
 }
 
-fn environments() -> Router<Face> {
-    const ONE: &str = "/environment/{namespace}/{name}";
-    let lockfile = || get(environment_lockfile::handle);
-    Router::new()
-        .route("/environment", get(environment_list::handle))
-        .route(ONE, get(environment_get::handle).put(environment_update::handle))
-        .route(&format!("{ONE}/lockfile"), lockfile())
-        .route(&format!("{ONE}/conda-lock.yml"), lockfile())
-        .route(&format!("{ONE}/conda-lock.yaml"), lockfile())
+fn version_2() -> OpenApiRouter<Face> {
+    OpenApiRouter::new().routes(routes!(environment_list_v2::handle))
 }
 
-fn builds() -> Router<Face> {
-    let artifact = |artifact_type| get(move |caller, path| build_artifact::handle(artifact_type, caller, path));
-    Router::new()
-        .route("/build", get(build_list::handle))
-        .route("/build/{build_id}", get(build_get::handle))
-        .route("/build/{build_id}/cancel", put(build_cancel::handle))
-        .route("/build/{build_id}/packages", get(build_packages::handle))
-        .route("/build/{build_id}/logs", artifact(ArtifactType::Logs))
-        .route("/build/{build_id}/yaml", artifact(ArtifactType::Yaml))
-        .route("/build/{build_id}/lockfile", artifact(ArtifactType::Lockfile))
-        .route("/build/{build_id}/conda-lock.yml", artifact(ArtifactType::Lockfile))
-        .route("/build/{build_id}/conda-lock.yaml", artifact(ArtifactType::Lockfile))
+fn environments() -> OpenApiRouter<Face> {
+    let lockfile = || routes!(environment_lockfile::handle);
+    OpenApiRouter::new()
+        .routes(deprecated(routes!(environment_list::handle)))
+        .routes(routes!(environment_get::handle, environment_update::handle))
+        .routes(lockfile())
+        .routes(also_at("/environment/{namespace}/{name}/conda-lock.yml", lockfile()))
+        .routes(also_at("/environment/{namespace}/{name}/conda-lock.yaml", lockfile()))
+}
+
+fn builds() -> OpenApiRouter<Face> {
+    let lockfile = || routes!(build_lockfile::handle);
+    OpenApiRouter::new()
+        .routes(routes!(build_list::handle))
+        .routes(routes!(build_get::handle))
+        .routes(routes!(build_cancel::handle))
+        .routes(routes!(build_packages::handle))
+        .routes(routes!(build_logs::handle))
+        .routes(routes!(build_yaml::handle))
+        .routes(lockfile())
+        .routes(also_at("/build/{build_id}/conda-lock.yml", lockfile()))
+        .routes(also_at("/build/{build_id}/conda-lock.yaml", lockfile()))
 }

@@ -10,6 +10,14 @@ use crate::{
     view::NamespaceView,
 };
 
+/// The namespaces that the caller may read, by page number.
+#[utoipa::path(
+    get,
+    path = "/namespace",
+    tag = "namespace",
+    params(NumberedPage),
+    responses((status = OK, body = Listing<NamespaceView>)),
+)]
 pub(crate) async fn handle(caller: Caller, parameters: Parameters) -> Answer<Listing<NamespaceView>> {
     let page = NumberedPage::read(&caller.face, &parameters);
     parameters.check()?;

@@ -7,19 +7,35 @@ use conda_store_core::{
     clock::Timestamp,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::{answer::Data, caller::Caller, error::Answer};
+use crate::{
+    answer::{Data, Envelope},
+    caller::Caller,
+    error::Answer,
+    openapi::schema,
+};
 
 /// What somebody may do.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Rights {
     authenticated: bool,
     primary_namespace: String,
+    #[schema(value_type = BTreeMap<String, Vec<schema::Permission>>)]
     entity_permissions: BTreeMap<ArnPattern, Vec<&'static str>>,
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
     entity_roles: RoleBindings,
+    #[schema(value_type = Option<schema::Moment>)]
     expiration: Option<Timestamp>,
 }
 
+/// Who asks, and what they may do.
+#[utoipa::path(
+    get,
+    path = "/permission",
+    tag = "session",
+    responses((status = OK, body = Envelope<Rights>)),
+)]
 pub(crate) async fn handle(caller: Caller) -> Answer<Data<Rights>> {
     let authorizer = caller.face.authorizer();
     let primary_namespace = match &caller.entity {

@@ -6,26 +6,46 @@ use conda_store_core::{
     specification::{Specification, SpecificationLimits},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::{answer::Data, caller::Caller, error::Answer, request::JsonBody};
+use crate::{
+    answer::{Data, Envelope},
+    caller::Caller,
+    error::Answer,
+    openapi::{BadInput, Forbidden, Full},
+    request::JsonBody,
+};
 
 /// What is to be built, and where.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct Submission {
+    /// The text of an `environment.yaml`, or of a lockfile as conda-lock writes it.
     specification: String,
+    /// Where the environment is, by default the caller's own namespace.
     namespace: Option<String>,
+    /// Whether the text is a lockfile.
     is_lockfile: Option<bool>,
+    /// What the environment of a lockfile is called.
     environment_name: Option<String>,
     environment_description: Option<String>,
 }
 
 /// What became of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Submitted {
+    #[schema(value_type = i32)]
     build_id: BuildId,
 }
 
+/// Asks for a build; answers its id.
+#[utoipa::path(
+    post,
+    path = "/specification",
+    tag = "specification",
+    request_body = Submission,
+    responses((status = OK, body = Envelope<Submitted>), BadInput, Forbidden, Full),
+)]
 pub(crate) async fn handle(caller: Caller, JsonBody(submission): JsonBody<Submission>) -> Answer<Data<Submitted>> {
     let namespace = namespace(&caller, submission.namespace.as_deref()).await?;
     let specification = read(submission)?;

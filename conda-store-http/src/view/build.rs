@@ -5,14 +5,19 @@ use conda_store_core::{
     model::{Artifact, ArtifactId, ArtifactType, Build, BuildId, BuildStatus, EnvironmentId},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::SpecificationView;
+use crate::openapi::schema;
 
 /// An artifact as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ArtifactView {
+    #[schema(value_type = i32)]
     id: ArtifactId,
+    #[schema(value_type = schema::ArtifactType)]
     artifact_type: ArtifactType,
+    /// Where it is: a storage key, or a path for a directory.
     key: String,
 }
 
@@ -23,15 +28,23 @@ impl From<Artifact> for ArtifactView {
 }
 
 /// A build as lists show it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BuildView {
+    #[schema(value_type = i32)]
     id: BuildId,
+    #[schema(value_type = i32)]
     environment_id: EnvironmentId,
+    #[schema(value_type = schema::BuildStatus)]
     status: BuildStatus,
+    /// Why it stands there, in one sentence for a person.
     status_info: Option<String>,
+    /// Bytes on disk, once built.
     size: i64,
+    #[schema(value_type = schema::Moment)]
     scheduled_on: Timestamp,
+    #[schema(value_type = Option<schema::Moment>)]
     started_on: Option<Timestamp>,
+    #[schema(value_type = Option<schema::Moment>)]
     ended_on: Option<Timestamp>,
     build_artifacts: Vec<ArtifactView>,
 }
@@ -55,7 +68,7 @@ impl BuildView {
 }
 
 /// A build as it is shown alone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BuildDetails {
     #[serde(flatten)]
     build: BuildView,

@@ -5,15 +5,20 @@ use conda_store_core::{
     model::{BuildId, EnvironmentId, EnvironmentName},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::NamespaceView;
+use crate::openapi::schema;
 
 /// An environment as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct EnvironmentView {
+    #[schema(value_type = i32)]
     id: EnvironmentId,
     namespace: NamespaceView,
+    #[schema(value_type = schema::Name)]
     name: EnvironmentName,
+    #[schema(value_type = Option<i32>)]
     current_build_id: Option<BuildId>,
     description: Option<String>,
 }

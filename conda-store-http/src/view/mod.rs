@@ -3,11 +3,13 @@
 mod build;
 mod environment;
 mod namespace;
+mod package;
 mod specification;
 
 pub(crate) use self::{
     build::{BuildDetails, BuildView},
     environment::EnvironmentView,
     namespace::NamespaceView,
+    package::{ChannelView, PackageView},
     specification::SpecificationView,
 };

@@ -6,6 +6,7 @@ mod bad_input;
 mod builds;
 mod environments;
 mod logins;
+mod openapi;
 mod places;
 mod site;
 mod submissions;

@@ -1,0 +1,53 @@
+//! Schemas of the core crate's types, which know nothing of the document: made of their own lists of values.
+
+use std::borrow::Cow;
+
+use conda_store_core::{auth, model};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
+
+macro_rules! schemas {
+    ($($(#[doc = $text:literal])* $name:ident = $schema:expr),* $(,)?) => {$(
+        $(#[doc = $text])*
+        #[derive(Debug)]
+        pub(crate) enum $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let schema: ObjectBuilder = $schema;
+                schema.description(Some(concat!($($text),*).trim())).into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                Cow::Borrowed(stringify!($name))
+            }
+        }
+    )*};
+}
+
+schemas! {
+    /// Where a build stands.
+    BuildStatus = string().enum_values(Some(model::BuildStatus::ALL.map(model::BuildStatus::as_str))),
+    /// What was made of a build.
+    ArtifactType = string().enum_values(Some(model::ArtifactType::ALL.map(model::ArtifactType::as_str))),
+    /// What somebody may do.
+    Permission = string().enum_values(Some(auth::Permission::ALL.map(auth::Permission::as_str))),
+    /// A moment in UTC, ISO 8601 without zone suffix.
+    Moment = string().pattern(Some(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}$")),
+    /// The name of a namespace or an environment.
+    Name = string().min_length(Some(1)).max_length(Some(255)).pattern(Some(r"^[A-Za-z0-9\-+_@$&?^~.=]+$")),
+}
+
+/// Any text.
+pub(crate) fn string() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+/// An integer that is at least `least`.
+pub(crate) fn integer(least: i32) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least))
+}

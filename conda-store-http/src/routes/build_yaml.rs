@@ -1,0 +1,25 @@
+//! `GET /api/v1/build/{build_id}/yaml/`: the environment as `conda env export` would print it.
+
+use axum::response::Response;
+use conda_store_core::{auth::Permission, model::ArtifactType};
+
+use crate::{
+    answer,
+    caller::Caller,
+    error::Answer,
+    openapi::{Artifact, Forbidden, Missing},
+    request::BuildPath,
+};
+
+/// The environment as `conda env export` would print it.
+#[utoipa::path(
+    get,
+    path = "/build/{build_id}/yaml",
+    tag = "build",
+    params(BuildPath),
+    responses(Artifact, Forbidden, Missing)
+)]
+pub(crate) async fn handle(caller: Caller, BuildPath(id): BuildPath) -> Answer<Response> {
+    let build = caller.build(id, Permission::EnvironmentRead).await?;
+    answer::artifact(&caller.face, &build, ArtifactType::Yaml).await
+}
