@@ -46,7 +46,7 @@ const MEASURE: &str = "--measure";
 
 /// That of the two programs.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;

@@ -10,7 +10,7 @@ use indicatif::MultiProgress;
 /// Package lists come and go by hundreds of megabytes, on many threads: this allocator gives them back to the system, where
 /// that of the C library keeps them for each thread.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
