@@ -28,6 +28,13 @@ pub enum Job {
         /// Its name.
         environment: EnvironmentName,
     },
+    /// Remove what a deleted build left behind.
+    DeleteBuild {
+        /// Which one.
+        build_id: BuildId,
+    },
+    /// Enqueue the removal of each deleted build that left something behind.
+    Deletions,
     /// Enqueue again what the queue lost, and end what nobody will finish.
     Sweep,
     /// Measure the disks.
@@ -41,6 +48,8 @@ impl Job {
         JobName(match self {
             Self::Build { build_id } => format!("build/{build_id}"),
             Self::CurrentBuild { namespace, environment } => format!("current-build/{namespace}/{environment}"),
+            Self::DeleteBuild { build_id } => format!("delete-build/{build_id}"),
+            Self::Deletions => "deletions".into(),
             Self::Sweep => "sweep".into(),
             Self::StorageMetrics => "storage-metrics".into(),
         })
@@ -51,6 +60,7 @@ impl Job {
     pub fn enqueueable(&self) -> NewJob {
         let (priority, every) = match self {
             Self::Build { .. } | Self::CurrentBuild { .. } => (Priority::INTERACTIVE, None),
+            Self::DeleteBuild { .. } | Self::Deletions => (Priority::FOLLOW_UP, None),
             Self::Sweep => (Priority::PERIODIC, Some(Duration::from_secs(10))),
             Self::StorageMetrics => (Priority::PERIODIC, Some(Duration::from_mins(1))),
         };

@@ -17,6 +17,7 @@ pub mod channel;
 pub mod clock;
 pub mod conda;
 mod conda_store;
+mod deletion;
 pub mod disk;
 pub mod error;
 pub mod event;

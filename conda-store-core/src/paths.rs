@@ -138,6 +138,13 @@ impl Layout {
         Ok(Some(self.extended(path)))
     }
 
+    /// Whether `path`, which must not lead through `..`, is below the directory that everything is in.
+    #[must_use]
+    pub fn contains(&self, path: &Path) -> bool {
+        let plain = path.components().all(|component| component != Component::ParentDir);
+        plain && path != self.store_directory && path.starts_with(&self.store_directory)
+    }
+
     fn extended(&self, path: PathBuf) -> PathBuf {
         if self.extended_length_prefix { extended_length(&path) } else { path }
     }

@@ -1,7 +1,7 @@
 //! What happens when somebody hands a specification in: checked, written to the catalogue, handed to a worker.
 
 use crate::{
-    Result,
+    Error, ErrorKind, Result,
     build_key::BuildKeyParts,
     catalogue::{NewBuild, NewSpecification},
     conda_store::CondaStore,
@@ -22,12 +22,40 @@ impl CondaStore {
     /// What a validator objects to; [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where the catalogue cannot be reached.
     pub async fn submit(&self, namespace: &NamespaceName, specification: Specification) -> Result<Build> {
         let specification = self.complete(namespace, specification).await?;
+        self.create_build(namespace, &specification, Some(specification.description())).await
+    }
+
+    /// Queues another build of what `build` was built of, under the rules that hold now.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit); [`ErrorKind::Conflict`] where the environment was deleted.
+    pub async fn rebuild(&self, build: &Build) -> Result<Build> {
+        const OPERATION: &str = "rebuild";
+        let (namespace, environment) = (&build.namespace, &build.environment);
+        if self.catalogue().environment(namespace, environment).await?.is_none() {
+            let message = "the environment was deleted; hand its specification in again";
+            return Err(Error::new(ErrorKind::Conflict, OPERATION, message).with("build", build.id));
+        }
+        let stored = self.catalogue().specification_of(build.id).await?;
+        let stored = stored.ok_or_else(|| Error::not_found(OPERATION, "build id does not exist"))?;
+        let specification = Specification::from_stored(stored.spec, stored.is_lockfile)?;
+        let specification = self.complete(namespace, specification).await?;
+        self.create_build(namespace, &specification, None).await
+    }
+
+    /// Writes a build down and hands it to a worker. Without a description the environment keeps the one that it has.
+    async fn create_build(
+        &self,
+        namespace: &NamespaceName,
+        specification: &Specification,
+        description: Option<&str>,
+    ) -> Result<Build> {
         let sha256 = specification.sha256();
-        self.check_path(namespace, &specification, &sha256)?;
+        self.check_path(namespace, specification, &sha256)?;
         let new = NewBuild {
             namespace,
             environment: specification.name(),
-            description: Some(specification.description()),
+            description,
             specification: NewSpecification {
                 name: specification.name().as_str(),
                 spec: &specification.to_stored(),
@@ -55,6 +83,21 @@ impl CondaStore {
         Ok(specification)
     }
 
+    /// Asks every validator whether `action` is allowed, for one environment or the namespace.
+    pub(crate) async fn allow(
+        &self,
+        namespace: &NamespaceName,
+        environment: Option<&EnvironmentName>,
+        action: Action,
+    ) -> Result<()> {
+        let settings = self.settings(namespace, environment).await?;
+        let context = ValidationContext { namespace, settings: &settings, free_space: self.free_space() };
+        for validator in &self.parts().validators {
+            validator.allow(&context, action).await?;
+        }
+        Ok(())
+    }
+
     /// Calls a build off: at once where it waits, within a second where it runs.
     ///
     /// # Errors
@@ -80,6 +123,7 @@ impl CondaStore {
         environment: &EnvironmentName,
         build_id: BuildId,
     ) -> Result<()> {
+        self.allow(namespace, Some(environment), Action::Update).await?;
         self.catalogue().set_current_build(namespace, environment, build_id).await?;
         let job = Job::CurrentBuild { namespace: namespace.clone(), environment: environment.clone() };
         self.queue().enqueue(job.enqueueable()).await.map(drop)

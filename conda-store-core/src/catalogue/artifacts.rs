@@ -211,6 +211,7 @@ impl Catalogue {
     ) -> Result<Vec<(BuildId, ArtifactType)>> {
         const SELECT: &str = "select s.build_id, s.artifact_type from cs_artifact_state s \
             join build b on b.id = s.build_id where s.state = 'PENDING' and b.status = 'COMPLETED' \
+            and b.deleted_on is null \
             and (s.build_id, s.artifact_type) > ($1, $2) order by s.build_id, s.artifact_type limit $3";
         let (build, artifact) = after.map_or((0, ""), |(build, artifact)| (build.0, artifact.as_str()));
         let query = self.database.query("find pending artifacts", SELECT).value(build).value(artifact);

@@ -161,8 +161,7 @@ pub(super) async fn ensure(
 impl Catalogue {
     /// The environment, unless it does not exist or was deleted.
     pub async fn environment(&self, namespace: &NamespaceName, name: &EnvironmentName) -> Result<Option<Environment>> {
-        let query = self.database.query("read environment", COLUMNS).push(TABLES);
-        let query = query.push(" and n.name = ").bind(namespace.as_str()).push(" and e.name = ").bind(name.as_str());
+        let query = one(self.database.query("read environment", COLUMNS), namespace, name);
         let row: Option<EnvironmentRow> = query.first().await?;
         row.map(Environment::try_from).transpose()
     }
@@ -230,12 +229,30 @@ async fn lock(
     namespace: &NamespaceName,
     name: &EnvironmentName,
 ) -> Result<i32> {
-    let query = transaction.query(operation, "select e.id").push(TABLES);
-    let query = query.push(" and n.name = ").bind(namespace.as_str()).push(" and e.name = ").bind(name.as_str());
+    let query = one(transaction.query(operation, "select e.id"), namespace, name);
     let row: Option<(i32,)> = query.push_either("", " for no key update of e").first().await?;
-    row.map(|(id,)| id).ok_or_else(|| {
-        Error::not_found(operation, "environment does not exist").with("namespace", namespace).with("environment", name)
-    })
+    row.map(|(id,)| id).ok_or_else(|| missing(operation, namespace, name))
+}
+
+/// The id of the environment, unless it does not exist or was deleted.
+pub(super) async fn find(
+    transaction: &mut Transaction<'_>,
+    operation: &'static str,
+    namespace: &NamespaceName,
+    name: &EnvironmentName,
+) -> Result<Option<i32>> {
+    let row: Option<(i32,)> = one(transaction.query(operation, "select e.id"), namespace, name).first().await?;
+    Ok(row.map(|(id,)| id))
+}
+
+fn one<'t>(columns: Query<'t>, namespace: &NamespaceName, name: &EnvironmentName) -> Query<'t> {
+    let query = columns.push(TABLES).push(" and n.name = ").bind(namespace.as_str());
+    query.push(" and e.name = ").bind(name.as_str())
+}
+
+/// That there is no such environment.
+pub(super) fn missing(operation: &'static str, namespace: &NamespaceName, name: &EnvironmentName) -> Error {
+    Error::not_found(operation, "environment does not exist").with("namespace", namespace).with("environment", name)
 }
 
 async fn check_can_be_current(

@@ -71,8 +71,8 @@ pub struct PhaseTime {
 }
 
 /// Where a build stands, and who has it.
-struct Run {
-    status: BuildStatus,
+pub(super) struct Run {
+    pub(super) status: BuildStatus,
     attempt: u32,
     lost: u32,
     lease_expires: Option<Timestamp>,
@@ -106,7 +106,11 @@ struct RunRow {
 }
 
 /// Takes the row of the build, which is the lock, and reads its run.
-async fn lock(transaction: &mut Transaction<'_>, operation: &'static str, id: BuildId) -> Result<Option<Run>> {
+pub(super) async fn lock(
+    transaction: &mut Transaction<'_>,
+    operation: &'static str,
+    id: BuildId,
+) -> Result<Option<Run>> {
     const RUN: &str = "select attempt, lost, lease_expires from cs_build_run where build_id = $1";
     let query = transaction.query(operation, "select status from build where id = ").bind(id);
     let row: Option<(Option<String>,)> = query.push_either("", " for no key update").first().await?;
@@ -272,6 +276,21 @@ impl Catalogue {
         transaction.commit(OPERATION).await?;
         let building = run.status == BuildStatus::Building;
         Ok(if building { CancelResult::WasBuilding } else { CancelResult::WasQueued })
+    }
+
+    /// The worker of a build that was called off has stopped and touches it no more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stale`] where `attempt` is not the last one at the build, or the build was not called off.
+    pub async fn leave_canceled_build(&self, id: BuildId, attempt: u32) -> Result<()> {
+        const OPERATION: &str = "leave a canceled build";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        let run = lock(&mut transaction, OPERATION, id).await?;
+        if run.is_none_or(|run| run.attempt != attempt || run.status != BuildStatus::Canceled) {
+            return Err(stale(OPERATION, id, attempt));
+        }
+        hand_back(&mut transaction, OPERATION, id).await?;
+        transaction.commit(OPERATION).await
     }
 
     /// Builds that wait for a worker longer than `older_than`, and those whose worker has no lease any more: at most

@@ -8,6 +8,7 @@ mod artifacts;
 mod builds;
 mod create;
 mod database;
+mod deletions;
 mod environments;
 mod error;
 mod execution;
@@ -28,6 +29,7 @@ pub use self::{
     builds::{BuildQuery, BuildSort},
     create::{NewBuild, NewSpecification},
     database::Database,
+    deletions::Deletion,
     environments::{Environment, EnvironmentQuery, EnvironmentSort},
     execution::{BuildResult, CancelResult, Claim, PhaseTime},
     metrics::StorageMetrics,

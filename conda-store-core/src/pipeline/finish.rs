@@ -12,7 +12,7 @@ use crate::{
     error::ErrorKind,
     event::ReporterExt,
     job::{Outcome, Stop},
-    model::{ArtifactType, BuildId, EnvironmentName, NamespaceName},
+    model::{ArtifactType, Build, BuildId, EnvironmentName, NamespaceName},
     pipeline::gone,
 };
 
@@ -69,6 +69,8 @@ impl Run<'_> {
     async fn cancel(&self) -> Result<Outcome> {
         self.remove_prefix().await;
         self.close_log("canceled").await;
+        let left = self.store.catalogue().leave_canceled_build(self.build.id, self.number).await;
+        self.warn_if_failed("give up the claim on a canceled build", left);
         self.store.tell_ended(self.build.id).await;
         Ok(Outcome::Done)
     }
@@ -159,20 +161,26 @@ impl CondaStore {
         namespace: &NamespaceName,
         name: &EnvironmentName,
     ) -> Result<Option<BuildId>> {
-        let mut pointed = None;
+        let mut pointed: Option<Build> = None;
         loop {
             let environment = self.catalogue().environment(namespace, name).await?;
             let current = environment.and_then(|environment| environment.current_build_id);
-            if current == pointed {
+            if current == pointed.as_ref().map(|build| build.id) {
                 return Ok(current);
             }
-            let Some(build_id) = current else { return Ok(None) };
+            let Some(build_id) = current else {
+                // It was deleted while the symlink was made.
+                if let Some(build) = pointed {
+                    self.remove_link(&build).await?;
+                }
+                return Ok(None);
+            };
             let build = self.catalogue().build(build_id).await?.ok_or_else(|| gone(build_id))?;
             let format = build_key::format(build.build_key_version)?;
             if let Some(link) = self.layout().environment_path(format, namespace, name)? {
                 replace_symlink(&link, &self.layout().build_path(&build)?).await?;
             }
-            pointed = current;
+            pointed = Some(build);
         }
     }
 }

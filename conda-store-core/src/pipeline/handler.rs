@@ -23,6 +23,8 @@ impl JobHandler for CondaStore {
             Job::CurrentBuild { namespace, environment } => {
                 self.follow_current_build(namespace, environment).await.map(|()| Outcome::Done)
             }
+            Job::DeleteBuild { build_id } => self.handle_deletion(*build_id, attempt).await,
+            Job::Deletions => self.enqueue_deletions().await.map(|()| Outcome::Done),
             Job::Sweep => self.sweep().await.map(|()| Outcome::Done),
             Job::StorageMetrics => self.measure_storage().await.map(|()| Outcome::Done),
         }
@@ -75,15 +77,32 @@ impl CondaStore {
     async fn sweep(&self) -> Result<()> {
         let mut after = None;
         loop {
-            let unfinished = self.catalogue().unfinished_builds(SETTLED, after, SWEPT_AT_ONCE).await?;
-            for build_id in &unfinished {
-                self.queue().enqueue(Job::Build { build_id: *build_id }.enqueueable()).await?;
+            let builds = self.catalogue().unfinished_builds(SETTLED, after, SWEPT_AT_ONCE).await?;
+            after = self.enqueue_each(&builds, |build_id| Job::Build { build_id }).await?;
+            if after.is_none() {
+                return self.enqueue_deletions().await;
             }
-            after = unfinished.last().copied();
-            if unfinished.len() < SWEPT_AT_ONCE as usize {
+        }
+    }
+
+    /// Enqueues the removal of what deleted builds left behind.
+    async fn enqueue_deletions(&self) -> Result<()> {
+        let mut after = None;
+        loop {
+            let builds = self.catalogue().unfinished_deletions(after, SWEPT_AT_ONCE).await?;
+            after = self.enqueue_each(&builds, |build_id| Job::DeleteBuild { build_id }).await?;
+            if after.is_none() {
                 return Ok(());
             }
         }
+    }
+
+    /// Enqueues a job for each of `builds`; gives the last of them where others may follow.
+    async fn enqueue_each(&self, builds: &[BuildId], job: fn(BuildId) -> Job) -> Result<Option<BuildId>> {
+        for build_id in builds {
+            self.queue().enqueue(job(*build_id).enqueueable()).await?;
+        }
+        Ok(if builds.len() < SWEPT_AT_ONCE as usize { None } else { builds.last().copied() })
     }
 
     async fn measure_storage(&self) -> Result<()> {
@@ -105,5 +124,5 @@ const RENEWALS: u32 = 3;
 /// A build this young is most likely on its way into the queue.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// How many unfinished builds are looked at in one query.
+/// How many builds are looked at in one query.
 const SWEPT_AT_ONCE: u32 = 500;

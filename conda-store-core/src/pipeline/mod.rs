@@ -10,6 +10,7 @@
 //! and comes back cannot write into what another one builds.
 
 mod attempt;
+mod deletion;
 mod finish;
 mod handler;
 mod log;

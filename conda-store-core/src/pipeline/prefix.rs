@@ -68,6 +68,22 @@ impl Prefix {
         remove_prefix(&self.discarded).await
     }
 
+    /// Removes the final prefix, which vanishes in one step, and everything that attempts left in the staging directory.
+    pub(super) async fn remove(&self) -> Result<()> {
+        let directory = self.staging.parent().unwrap_or(Path::new("/"));
+        let exists = directory.parent().is_some_and(Path::is_dir);
+        if !exists {
+            return Ok(());
+        }
+        // Builds of the original have none beside them.
+        tokio::fs::create_dir_all(directory).await.map_err(|error| failed(error, directory))?;
+        self.discard().await?;
+        for path in self.left_behind(directory).await.map_err(|error| failed(error, directory))? {
+            remove_prefix(&path).await?;
+        }
+        Ok(())
+    }
+
     async fn set_aside(&self) -> Result<()> {
         match tokio::fs::rename(&self.target, &self.discarded).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error, &self.target)),

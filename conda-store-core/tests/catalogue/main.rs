@@ -4,6 +4,7 @@
 
 mod connection;
 mod content;
+mod deletions;
 mod execution;
 mod lists;
 mod schema;

@@ -30,6 +30,15 @@ impl<T: Serialize> IntoResponse for Data<T> {
     }
 }
 
+/// One thing, and what was done.
+pub(crate) struct DataWithMessage<T>(pub(crate) T, pub(crate) &'static str);
+
+impl<T: Serialize> IntoResponse for DataWithMessage<T> {
+    fn into_response(self) -> Response {
+        Json(Envelope { status: Success::Ok, data: self.0, message: Some(self.1.to_owned()) }).into_response()
+    }
+}
+
 /// That something was done.
 pub(crate) struct Acknowledgement(pub(crate) Option<String>);
 

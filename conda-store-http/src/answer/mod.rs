@@ -5,5 +5,5 @@ mod envelope;
 
 pub(crate) use self::{
     artifact::{MEDIA_TYPES, artifact, blob},
-    envelope::{Acknowledged, Acknowledgement, Data, Envelope, Listing, Piece},
+    envelope::{Acknowledged, Acknowledgement, Data, DataWithMessage, Envelope, Listing, Piece},
 };

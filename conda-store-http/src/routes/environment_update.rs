@@ -8,7 +8,7 @@ use crate::{
     answer::{Acknowledged, Acknowledgement},
     caller::Caller,
     error::{Answer, Failure, unacceptable},
-    openapi::{BadInput, Forbidden, Missing},
+    openapi::{BadInput, Forbidden, Full, Missing},
     request::{EnvironmentPath, JsonBody},
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct Change {
     tag = "environment",
     params(EnvironmentPath),
     request_body = Change,
-    responses((status = OK, body = Acknowledged), BadInput, Forbidden, Missing),
+    responses((status = OK, body = Acknowledged), BadInput, Forbidden, Missing, Full),
 )]
 pub(crate) async fn handle(
     caller: Caller,

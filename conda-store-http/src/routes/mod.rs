@@ -2,14 +2,17 @@
 
 mod adapt;
 mod build_cancel;
+mod build_delete;
 mod build_get;
 mod build_list;
 mod build_lockfile;
 mod build_logs;
 mod build_packages;
+mod build_rebuild;
 mod build_yaml;
 mod channel_list;
 pub(crate) mod documentation;
+mod environment_delete;
 mod environment_get;
 mod environment_list;
 mod environment_list_v2;
@@ -63,7 +66,7 @@ fn environments() -> OpenApiRouter<Face> {
     let lockfile = || routes!(environment_lockfile::handle);
     OpenApiRouter::new()
         .routes(deprecated(routes!(environment_list::handle)))
-        .routes(routes!(environment_get::handle, environment_update::handle))
+        .routes(routes!(environment_get::handle, environment_update::handle, environment_delete::handle))
         .routes(lockfile())
         .routes(also_at("/environment/{namespace}/{name}/conda-lock.yml", lockfile()))
         .routes(also_at("/environment/{namespace}/{name}/conda-lock.yaml", lockfile()))
@@ -73,7 +76,7 @@ fn builds() -> OpenApiRouter<Face> {
     let lockfile = || routes!(build_lockfile::handle);
     OpenApiRouter::new()
         .routes(routes!(build_list::handle))
-        .routes(routes!(build_get::handle))
+        .routes(routes!(build_get::handle, build_rebuild::handle, build_delete::handle))
         .routes(routes!(build_cancel::handle))
         .routes(routes!(build_packages::handle))
         .routes(routes!(build_logs::handle))

@@ -35,7 +35,7 @@ pub(crate) struct Submission {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Submitted {
     #[schema(value_type = i32)]
-    build_id: BuildId,
+    pub(crate) build_id: BuildId,
 }
 
 /// Asks for a build; answers its id.

@@ -134,3 +134,23 @@ async fn cancels_a_build_once() {
     assert_eq!(site.get(Who::Admin, "/api/v1/build/3/").await["body"]["data"]["status"], "CANCELED");
     assert_json_snapshot!("cancel-missing", site.as_everybody(&Method::PUT, "/api/v1/build/4/cancel/", None).await);
 }
+
+#[tokio::test]
+async fn builds_the_same_specification_again() {
+    let site = Site::new().await;
+    let path = "/api/v1/environment/secret/lab/";
+    let described = json!({"description": "of the lab"});
+    assert_eq!(site.ask(Who::Admin, Method::PUT, path, Some(&described)).await.status(), 200);
+    assert_json_snapshot!("rebuild", site.as_everybody(&Method::PUT, "/api/v1/build/2/", None).await);
+    assert_json_snapshot!("rebuild-missing", site.as_everybody(&Method::PUT, "/api/v1/build/9/", None).await);
+    let (first, again) =
+        (site.get(Who::Admin, "/api/v1/build/2/").await, site.get(Who::Admin, "/api/v1/build/4/").await);
+    let (first, again) = (&first["body"]["data"], &again["body"]["data"]);
+    assert_eq!((&again["status"], &again["specification"]), (&json!("QUEUED"), &first["specification"]));
+    assert_eq!(again["environment_id"], first["environment_id"]);
+    assert_eq!(site.get(Who::Admin, path).await["body"]["data"]["description"], "of the lab");
+
+    assert_eq!(site.ask(Who::Admin, Method::DELETE, path, None).await.status(), 200);
+    let gone = shown(site.ask(Who::Admin, Method::PUT, "/api/v1/build/2/", None).await).await;
+    assert_json_snapshot!("rebuild-of-a-deleted-environment", gone);
+}

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod builds;
+mod deletions;
 mod environments;
 mod logins;
 mod openapi;
