@@ -17,6 +17,7 @@ use conda_store_core::{
     model::{Build, BuildStatus},
     paths::{Layout, LayoutOptions},
     pipeline::BuildObserver,
+    settings::Settings,
     solver::{Lock, SolveRequest, Solver},
     specification::{Specification, SpecificationLimits},
 };
@@ -38,6 +39,7 @@ async fn parts(directory: &Path) -> CondaStoreBuilder {
         .storage(MemoryStorage::new(clock()))
         .queue(MemoryQueue::new(clock()))
         .layout(Layout::new(&LayoutOptions::new("state"), directory).unwrap())
+        .settings(Settings { conda_indexed_channels: Vec::new(), ..Settings::default() })
 }
 
 /// A service with a worker in this process; both end when it is dropped.

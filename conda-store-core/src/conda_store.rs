@@ -8,7 +8,10 @@ use crate::{
     build_key::{self, BuildKeyFormat, BuildKeyV2},
     catalogue::Catalogue,
     clock::{Clock, SystemClock},
-    conda::{ChannelMirrors, Client, ClientOptions, CommandSolver, PackageListOptions, PackageLists, RattlerSolver},
+    conda::{
+        ChannelLists, ChannelMirrors, Client, ClientOptions, CommandSolver, PackageListOptions, PackageLists,
+        RattlerSolver,
+    },
     hooks::{Hooks, NoHooks},
     install::{PackageStore, PackageStoreSettings},
     model::{Build, EnvironmentName, NamespaceName},
@@ -48,6 +51,7 @@ pub(crate) struct Parts {
     pub(crate) pip_cache: PathBuf,
     pub(crate) pip_variables: BTreeMap<String, String>,
     pub(crate) running: Running,
+    pub(crate) channel_lists: ChannelLists,
 }
 
 impl CondaStore {
@@ -322,6 +326,7 @@ impl CondaStoreBuilder {
         let settings = self.settings.unwrap_or_default();
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let client = self.client.map_or_else(|| Client::new(&ClientOptions::default()), Ok)?;
+        let channel_lists = ChannelLists::new(&client, self.mirrors.clone(), cache.join("index"));
         let solver = if let Some(solver) = self.solver {
             solver
         } else {
@@ -354,6 +359,7 @@ impl CondaStoreBuilder {
             pip_cache: cache.join("pip"),
             pip_variables: self.pip_variables,
             running: Running::default(),
+            channel_lists,
         };
         Ok(CondaStore { parts: Arc::new(parts) })
     }

@@ -39,6 +39,8 @@ pub enum Job {
     Sweep,
     /// Measure the disks.
     StorageMetrics,
+    /// Bring the index of the channels' packages up to date.
+    IndexChannels,
 }
 
 impl Job {
@@ -52,6 +54,7 @@ impl Job {
             Self::Deletions => "deletions".into(),
             Self::Sweep => "sweep".into(),
             Self::StorageMetrics => "storage-metrics".into(),
+            Self::IndexChannels => "index-channels".into(),
         })
     }
 
@@ -63,6 +66,7 @@ impl Job {
             Self::DeleteBuild { .. } | Self::Deletions => (Priority::FOLLOW_UP, None),
             Self::Sweep => (Priority::PERIODIC, Some(Duration::from_secs(10))),
             Self::StorageMetrics => (Priority::PERIODIC, Some(Duration::from_mins(1))),
+            Self::IndexChannels => (Priority::PERIODIC, Some(Duration::from_mins(15))),
         };
         NewJob {
             name: self.name(),

@@ -185,9 +185,10 @@ impl Catalogue {
         let count = self.database.query(OPERATION, "select count(*)").push(TABLES);
         let (total,): (i64,) = narrow(count, query).one().await?;
         let list = narrow(self.database.query(OPERATION, COLUMNS).push(TABLES), query);
-        let rows: Vec<BuildRow> = query.page.cut(sort(list, query)?).all().await?;
+        let window = query.page.window(query.order, total);
+        let rows: Vec<BuildRow> = window.cut(sort(list, query, window.order)?).all().await?;
         let items: Result<Vec<Build>> = rows.into_iter().map(Build::try_from).collect();
-        Ok(query.page.page(items?, total, |build| query.sort.cursor(build)))
+        Ok(query.page.page(&window, items?, total, |build| query.sort.cursor(build)))
     }
 }
 
@@ -208,21 +209,21 @@ fn narrow<'t>(list: Query<'t>, query: &BuildQuery<'_>) -> Query<'t> {
     filter::has_artifact(filter::has_packages(list, "b.id", query.packages), "b.id", query.artifact)
 }
 
-/// Sorts, and leaves out what comes before the page.
-fn sort<'t>(list: Query<'t>, query: &BuildQuery<'_>) -> Result<Query<'t>> {
+/// Sorts in `order`, and leaves out what comes before the page.
+fn sort<'t>(list: Query<'t>, query: &BuildQuery<'_>, order: Order) -> Result<Query<'t>> {
     let Some(column) = query.sort.column() else {
         let list = match query.page.cursor(0)? {
-            Some(cursor) => list.push(" and b.id").push(query.order.after()).bind(cursor.id),
+            Some(cursor) => list.push(" and b.id").push(order.after()).bind(cursor.id),
             None => list,
         };
-        return Ok(list.push(" order by b.id").push(query.order.keyword()));
+        return Ok(list.push(" order by b.id").push(order.keyword()));
     };
     let list = match query.page.cursor(1)? {
-        Some(cursor) => behind(list, column, query.order, cursor)?,
+        Some(cursor) => behind(list, column, order, cursor)?,
         None => list,
     };
-    let nulls = if query.order == Order::Ascending { " nulls last, b.id" } else { " nulls first, b.id" };
-    Ok(list.push(" order by ").push(column).push(query.order.keyword()).push(nulls).push(query.order.keyword()))
+    let nulls = if order == Order::Ascending { " nulls last, b.id" } else { " nulls first, b.id" };
+    Ok(list.push(" order by ").push(column).push(order.keyword()).push(nulls).push(order.keyword()))
 }
 
 /// What comes behind the cursor in the order of a column that may be null, which is the greatest.

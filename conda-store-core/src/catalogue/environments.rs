@@ -175,9 +175,10 @@ impl Catalogue {
         let count = self.database.query(OPERATION, "select count(*)").push(TABLES);
         let (total,): (i64,) = narrow(count, query).one().await?;
         let list = narrow(self.database.query(OPERATION, COLUMNS).push(TABLES), query);
-        let rows: Vec<EnvironmentRow> = query.page.cut(sort(list, query)?).all().await?;
+        let window = query.page.window(query.order, total);
+        let rows: Vec<EnvironmentRow> = window.cut(sort(list, query, window.order)?).all().await?;
         let items: Result<Vec<Environment>> = rows.into_iter().map(Environment::try_from).collect();
-        Ok(query.page.page(items?, total, |item| Cursor {
+        Ok(query.page.page(&window, items?, total, |item| Cursor {
             keys: query.sort().iter().map(|sort| Some(sort.key(item))).collect(),
             id: item.id.0,
         }))
@@ -300,9 +301,9 @@ fn narrow<'t>(list: Query<'t>, query: &EnvironmentQuery<'_>) -> Query<'t> {
     filter::has_artifact(list, "e.current_build_id", query.artifact)
 }
 
-fn sort<'t>(list: Query<'t>, query: &EnvironmentQuery<'_>) -> Result<Query<'t>> {
+fn sort<'t>(list: Query<'t>, query: &EnvironmentQuery<'_>, order: Order) -> Result<Query<'t>> {
     let mut columns: Vec<&'static str> = query.sort().iter().map(|sort| sort.column()).collect();
     let cursor = query.page.cursor(columns.len())?;
     columns.push("e.id");
-    Ok(page::sort(list, &columns, query.order, cursor))
+    Ok(page::sort(list, &columns, order, cursor))
 }

@@ -13,13 +13,16 @@ mod environments;
 mod error;
 mod execution;
 mod filter;
+mod index;
 mod metrics;
 mod migrate;
 mod namespaces;
+mod package_rows;
 mod packages;
 mod page;
 mod query;
 mod record;
+mod search;
 mod specifications;
 
 use std::sync::Arc;
@@ -32,11 +35,13 @@ pub use self::{
     deletions::Deletion,
     environments::{Environment, EnvironmentQuery, EnvironmentSort},
     execution::{BuildResult, CancelResult, Claim, PhaseTime},
+    index::{IndexedName, ListVersion},
     metrics::StorageMetrics,
     migrate::Migrations,
     namespaces::{Namespace, NamespaceQuery},
     packages::{PackageQuery, PackageSort},
     page::{Cursor, Order, Page, PageRequest, Start},
+    search::{PackageColumn, PackageSearch},
     specifications::StoredSpecification,
 };
 use crate::{Result, clock::Clock};

@@ -100,13 +100,14 @@ impl Catalogue {
         let count = self.database.query(OPERATION, "select count(*) from namespace n where n.deleted_on is null");
         let (total,): (i64,) = filter::namespaces_in_scope(count, query.scope).one().await?;
         let list = filter::namespaces_in_scope(self.database.query(OPERATION, COLUMNS), query.scope);
-        let rows: Vec<NamespaceRow> = query.page.cut(sort(list, query)?).all().await?;
+        let window = query.page.window(query.order, total);
+        let rows: Vec<NamespaceRow> = window.cut(sort(list, query, window.order)?).all().await?;
         let items: Result<Vec<Namespace>> = rows.into_iter().map(Namespace::try_from).collect();
         let cursor = |item: &Namespace| Cursor { keys: vec![Some(item.name.to_string())], id: item.id.0 };
-        Ok(query.page.page(items?, total, cursor))
+        Ok(query.page.page(&window, items?, total, cursor))
     }
 }
 
-fn sort<'t>(list: Query<'t>, query: &NamespaceQuery<'_>) -> Result<Query<'t>> {
-    Ok(page::sort(list, &["n.name", "n.id"], query.order, query.page.cursor(1)?))
+fn sort<'t>(list: Query<'t>, query: &NamespaceQuery<'_>, order: Order) -> Result<Query<'t>> {
+    Ok(page::sort(list, &["n.name", "n.id"], order, query.page.cursor(1)?))
 }

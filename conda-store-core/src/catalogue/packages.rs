@@ -66,7 +66,7 @@ impl<'a> PackageQuery<'a> {
 }
 
 #[derive(FromRow)]
-struct PackageRow {
+pub(super) struct PackageRow {
     id: i32,
     channel_id: i32,
     channel: String,
@@ -101,7 +101,7 @@ struct ChannelRow {
     last_update: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "select pb.id, c.id as channel_id, c.name as channel, c.last_update, pb.build, p.license, pb.sha256, \
+pub(super) const COLUMNS: &str = "select pb.id, c.id as channel_id, c.name as channel, c.last_update, pb.build, p.license, pb.sha256, \
     p.name, p.version, p.summary";
 const TABLES: &str = " from build_conda_package_build l join conda_package_build pb on pb.id = l.conda_package_build_id \
     join conda_package p on p.id = pb.package_id join conda_channel c on c.id = p.channel_id where l.build_id = ";
@@ -116,9 +116,10 @@ impl Catalogue {
         let count = self.database.query(OPERATION, "select count(*)").push(TABLES).bind(build);
         let (total,): (i64,) = narrow(count, query).one().await?;
         let list = narrow(self.database.query(OPERATION, COLUMNS).push(TABLES).bind(build), query);
-        let rows: Vec<PackageRow> = query.page.cut(sort(list, query)?).all().await?;
+        let window = query.page.window(query.order, total);
+        let rows: Vec<PackageRow> = window.cut(sort(list, query, window.order)?).all().await?;
         let items = rows.into_iter().map(CondaPackage::from).collect();
-        Ok(query.page.page(items, total, |item| Cursor {
+        Ok(query.page.page(&window, items, total, |item| Cursor {
             keys: query.sort().iter().map(|sort| Some(sort.key(item))).collect(),
             id: item.id.0,
         }))
@@ -146,9 +147,9 @@ fn narrow<'t>(mut list: Query<'t>, query: &PackageQuery<'_>) -> Query<'t> {
     }
 }
 
-fn sort<'t>(list: Query<'t>, query: &PackageQuery<'_>) -> Result<Query<'t>> {
+fn sort<'t>(list: Query<'t>, query: &PackageQuery<'_>, order: Order) -> Result<Query<'t>> {
     let mut columns: Vec<&'static str> = query.sort().iter().map(|sort| sort.column()).collect();
     let cursor = query.page.cursor(columns.len())?;
     columns.push("pb.id");
-    Ok(page::sort(list, &columns, query.order, cursor))
+    Ok(page::sort(list, &columns, order, cursor))
 }

@@ -26,6 +26,14 @@ impl Order {
         }
     }
 
+    /// The other way round.
+    pub(super) fn reversed(self) -> Self {
+        match self {
+            Self::Ascending => Self::Descending,
+            Self::Descending => Self::Ascending,
+        }
+    }
+
     /// The operator that holds between what comes later and what comes first.
     pub(super) fn after(self) -> &'static str {
         match self {
@@ -98,22 +106,78 @@ impl PageRequest {
         }
     }
 
-    /// Ends `query` so that it gives this piece, and one item more as a sign that there are others.
-    pub(super) fn cut<'t>(&self, query: Query<'t>) -> Query<'t> {
-        let query = query.push(" limit ").bind(i64::from(self.limit) + 1);
-        match self.start {
-            Start::Offset(0) | Start::After(_) => query,
-            Start::Offset(items) => query.push(" offset ").bind(i64::try_from(items).unwrap_or(i64::MAX)),
+    /// How to read this piece of a list of `total` items in `order`: from whichever end of the list is nearer, as a
+    /// database reads all that it skips.
+    pub(super) fn window(&self, order: Order, total: i64) -> Window {
+        let size = i64::from(self.limit);
+        let (offset, limit) = match self.start {
+            Start::After(_) | Start::Offset(0) => (0, size + 1),
+            Start::Offset(items) => (i64::try_from(items).unwrap_or(i64::MAX), size + 1),
+        };
+        let end = offset.saturating_add(size).min(total);
+        if offset <= total / 2 || matches!(self.start, Start::After(_)) {
+            return Window { order, offset, limit, is_reversed: false, has_more: false };
+        }
+        Window {
+            order: order.reversed(),
+            offset: total - end,
+            limit: (end - offset).max(0),
+            is_reversed: true,
+            has_more: end < total,
         }
     }
 
-    /// The page of what such a query gave.
-    pub(super) fn page<T>(&self, mut items: Vec<T>, total: i64, cursor: impl Fn(&T) -> Cursor) -> Page<T> {
+    /// The page of what a query for `window` gave.
+    pub(super) fn page<T>(
+        &self,
+        window: &Window,
+        mut items: Vec<T>,
+        total: i64,
+        cursor: impl Fn(&T) -> Cursor,
+    ) -> Page<T> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let more = items.len() > limit;
+        let more = window.has_more || items.len() > limit;
         items.truncate(limit);
+        if window.is_reversed {
+            items.reverse();
+        }
         let next = if more { items.last().map(cursor) } else { None };
         Page { items, total: u64::try_from(total).unwrap_or_default(), next }
+    }
+}
+
+/// How a piece of a list is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// The order to read in.
+    pub(super) order: Order,
+    offset: i64,
+    limit: i64,
+    /// Whether what is read has to be turned round.
+    pub(super) is_reversed: bool,
+    has_more: bool,
+}
+
+impl Window {
+    /// How many items are skipped.
+    pub(super) fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// The place behind the last item that is read.
+    pub(super) fn end(&self) -> i64 {
+        self.offset.saturating_add(self.limit)
+    }
+
+    /// The same piece of a list that lacks the first `items`.
+    pub(super) fn without(self, items: i64) -> Self {
+        Self { offset: self.offset - items, ..self }
+    }
+
+    /// Ends `query` so that it gives the piece; read from the front, one item more as a sign that there are others.
+    pub(super) fn cut<'t>(&self, query: Query<'t>) -> Query<'t> {
+        let query = query.push(" limit ").bind(self.limit);
+        if self.offset == 0 { query } else { query.push(" offset ").bind(self.offset) }
     }
 }
 

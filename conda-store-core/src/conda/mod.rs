@@ -1,6 +1,7 @@
 //! Channels, package lists and the choice of packages.
 
 mod answers;
+mod channel_lists;
 mod client;
 mod command_solver;
 mod explanation;
@@ -17,7 +18,10 @@ mod stop;
 mod url;
 mod virtual_packages;
 
-pub(crate) use self::url::public_url;
+pub(crate) use self::{
+    channel_lists::{Answer, ChannelLists, WholeList},
+    url::public_url,
+};
 pub use self::{
     client::{Client, ClientOptions},
     command_solver::CommandSolver,

@@ -26,6 +26,7 @@ impl JobHandler for CondaStore {
             Job::DeleteBuild { build_id } => self.handle_deletion(*build_id, attempt).await,
             Job::Deletions => self.enqueue_deletions().await.map(|()| Outcome::Done),
             Job::Sweep => self.sweep().await.map(|()| Outcome::Done),
+            Job::IndexChannels => self.index_channels(attempt).await,
             Job::StorageMetrics => self.measure_storage().await.map(|()| Outcome::Done),
         }
     }
@@ -55,7 +56,7 @@ impl JobHandler for CondaStore {
     }
 
     fn periodic(&self) -> Vec<Job> {
-        vec![Job::Sweep, Job::StorageMetrics]
+        vec![Job::Sweep, Job::StorageMetrics, Job::IndexChannels]
     }
 }
 

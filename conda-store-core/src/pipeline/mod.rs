@@ -13,6 +13,7 @@ mod attempt;
 mod deletion;
 mod finish;
 mod handler;
+mod index;
 mod log;
 mod observer;
 mod prefix;

@@ -8,5 +8,6 @@ mod deletions;
 mod execution;
 mod lists;
 mod schema;
+mod search;
 mod specifications;
 mod support;

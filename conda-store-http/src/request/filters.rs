@@ -3,7 +3,8 @@
 use conda_store_core::{
     auth::Scope,
     catalogue::{
-        BuildQuery, BuildSort, EnvironmentQuery, EnvironmentSort, Order, PackageQuery, PackageSort, PageRequest,
+        BuildQuery, BuildSort, EnvironmentQuery, EnvironmentSort, Order, PackageColumn, PackageQuery, PackageSearch,
+        PackageSort, PageRequest,
     },
     model::{ArtifactType, BuildStatus, EnvironmentId, EnvironmentName, NamespaceName},
 };
@@ -13,7 +14,7 @@ use utoipa::{
     openapi::path::{Parameter, ParameterIn},
 };
 
-use super::{Parameters, ordering, paging::sorting};
+use super::{NumberedPage, Parameters, ordering, paging::sorting};
 use crate::{
     error::Answer,
     openapi::{query, repeatable, schema},
@@ -179,8 +180,7 @@ impl PackageFilters {
         });
         let filters = Self {
             search: parameters.text("search").map(str::to_owned),
-            // The original takes any text for yes; these say no to people.
-            exact: parameters.text("exact").is_some_and(|text| !matches!(text, "false" | "False" | "0" | "no")),
+            exact: is_exact(parameters),
             build: parameters.text("build").map(str::to_owned),
             sort: sort.collect(),
             order: ordering(parameters),
@@ -210,4 +210,78 @@ impl IntoParams for PackageFilters {
             sorting("`channel`, `name`"),
         ]
     }
+}
+
+/// What is searched for among all packages.
+#[derive(Debug)]
+pub(crate) struct PackageSearchFilters {
+    search: Option<String>,
+    exact: bool,
+    build: Option<String>,
+    distinct: Vec<PackageColumn>,
+    sort: Vec<PackageColumn>,
+    order: Order,
+}
+
+impl PackageSearchFilters {
+    /// What `parameters` say; the last to read them, it refuses the request if anything in them is wrong.
+    pub(crate) fn read(parameters: &Parameters) -> Answer<Self> {
+        let column = |name| match name {
+            "channel" => Some(PackageColumn::Channel),
+            "name" => Some(PackageColumn::Name),
+            "version" => Some(PackageColumn::Version),
+            "build" => Some(PackageColumn::Build),
+            _ => None,
+        };
+        let mut distinct = Vec::new();
+        for column in parameters.all("distinct_on").filter_map(column) {
+            if column != PackageColumn::Build && !distinct.contains(&column) {
+                distinct.push(column);
+            }
+        }
+        let filters = Self {
+            search: parameters.text("search").map(str::to_owned),
+            exact: is_exact(parameters),
+            build: parameters.text("build").map(str::to_owned),
+            distinct,
+            sort: parameters.all("sort_by").filter_map(column).collect(),
+            order: ordering(parameters),
+        };
+        parameters.check().map(|()| filters)
+    }
+
+    /// The search for this page.
+    pub(crate) fn search(&self, page: NumberedPage) -> PackageSearch<'_> {
+        PackageSearch {
+            search: self.search.as_deref(),
+            exact: self.exact,
+            build: self.build.as_deref(),
+            distinct: &self.distinct,
+            sort: &self.sort,
+            order: self.order,
+            limit: page.size(),
+            offset: page.offset(),
+        }
+    }
+}
+
+impl IntoParams for PackageSearchFilters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            query("search", "only with this in their name", schema::string()),
+            query("exact", "whether the name is `search` as a whole; `false`, `0` and `no` say no", schema::string()),
+            query("build", "only with this build string", schema::string()),
+            repeatable(
+                "distinct_on",
+                "only the first of those that agree in this: `channel`, `name` or `version`",
+                schema::string(),
+            ),
+            sorting("`channel`, `name`, `version`, `build`"),
+        ]
+    }
+}
+
+/// `exact`: the original takes any text for yes; these say no to people.
+fn is_exact(parameters: &Parameters) -> bool {
+    parameters.text("exact").is_some_and(|text| !matches!(text, "false" | "False" | "0" | "no"))
 }

@@ -8,7 +8,7 @@ mod path;
 
 pub(crate) use self::{
     body::JsonBody,
-    filters::{BuildFilters, EnvironmentFilters, PackageFilters},
+    filters::{BuildFilters, EnvironmentFilters, PackageFilters, PackageSearchFilters},
     paging::{CursorPage, NumberedPage, ordering},
     parameters::Parameters,
     path::{BuildPath, EnvironmentPath, NamespacePath, StoragePath},

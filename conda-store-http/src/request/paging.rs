@@ -48,6 +48,11 @@ impl NumberedPage {
         Self { number: parameters.integer("page", 1).unwrap_or(1), size: limit(face, parameters, "size") }
     }
 
+    /// How many items it has at most.
+    pub(crate) fn size(self) -> u32 {
+        self.size
+    }
+
     /// The items before the page.
     pub(crate) fn offset(self) -> u64 {
         (self.number - 1).saturating_mul(self.size.into())

@@ -24,6 +24,7 @@ mod login_page;
 mod logout;
 mod namespace_get;
 mod namespace_list;
+mod package_list;
 mod permission;
 mod specification_post;
 mod status;
@@ -54,6 +55,7 @@ fn version_1() -> OpenApiRouter<Face> {
         .routes(routes!(namespace_list::handle))
         .routes(routes!(namespace_get::handle))
         .routes(routes!(channel_list::handle))
+        .routes(routes!(package_list::handle))
         .merge(environments())
         .merge(builds())
 }

@@ -130,3 +130,22 @@ async fn lists_channels() {
     let response = site.ask(Who::Nobody, Method::GET, "/api/v1/channel/", None).await;
     assert_eq!(response.headers()[header::CONTENT_TYPE], "application/json");
 }
+
+#[tokio::test]
+async fn searches_packages() {
+    let site = Site::new().await;
+    assert_json_snapshot!("package-search", site.get_as_everybody("/api/v1/package/?search=NUM").await);
+    for (query, expected) in [
+        ("", vec!["numpy", "python"]),
+        ("?search=num&exact=true", vec![]),
+        ("?search=numpy&exact=true&distinct_on=version&order=desc&sort_by=version/", vec!["numpy"]),
+        ("?distinct_on=name&order=desc&size=1", vec!["python"]),
+        ("?distinct_on=channel&distinct_on=nonsense&sort_by=build", vec!["numpy"]),
+        ("?build=1", vec![]),
+        ("?page=2", vec![]),
+    ] {
+        let answer = site.get(Who::Nobody, &format!("/api/v1/package{query}")).await;
+        assert_eq!(names(&answer), expected, "{query}");
+    }
+    assert_eq!(site.get(Who::Nobody, "/api/v1/package/?page=0").await["status"], 422);
+}

@@ -27,10 +27,9 @@ use Severity::{Refused, WithoutEffect};
 const MADE: [ArtifactType; 2] = [ArtifactType::Lockfile, ArtifactType::Logs];
 
 /// Options that are set and have no effect, with the reason.
-const WITHOUT_EFFECT: [(&str, &str, &str); 12] = [
+const WITHOUT_EFFECT: [(&str, &str, &str); 11] = [
     (CondaStoreSection::NAME, "celery_results_backend", "results of jobs are kept in the catalogue"),
     (CondaStoreSection::NAME, "serialize_builds", "concurrent builds share the package cache safely"),
-    (CondaStoreSection::NAME, "conda_indexed_channels", "this version has no index of packages"),
     (CondaStoreSection::NAME, "default_docker_base_image", "this version makes no container images"),
     (AuthorizationBackend::NAME, "role_mappings_version", "this version keeps no role bindings in the database"),
     (CondaStoreServerSection::NAME, "enable_ui", "this version has no web UI"),

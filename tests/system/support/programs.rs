@@ -75,7 +75,7 @@ impl Site {
         let default = format!("sqlite:{root}/conda-store.db");
         let database_url = database_url.unwrap_or(&default);
         let configuration = format!(
-            "CondaStore:\n  store_directory: {root}/state\n  database_url: {database_url}\n{options}\
+            "CondaStore:\n  store_directory: {root}/state\n  database_url: {database_url}\n  conda_indexed_channels: []\n{options}\
              LocalStorage:\n  storage_path: {root}/storage\n\
              AuthenticationBackend:\n  secret: a-secret-that-is-long-enough-for-every-algorithm\n  predefined_tokens:\n    \
              {TOKEN}:\n      primary_namespace: default\n      role_bindings: {{\"*/*\": [admin]}}\n\
