@@ -11,7 +11,7 @@ use conda_store_core::{
     clock::{Clock, SystemClock},
     paths::Layout,
 };
-use conda_store_queue::{MemoryQueue, SqlQueue};
+use conda_store_queue::{MemoryQueue, RedisQueue, SqlQueue};
 use conda_store_storage::{LocalStorage, LocalStorageConfig};
 use secrecy::ExposeSecret;
 
@@ -20,6 +20,9 @@ use crate::{
     data_directory::DataDirectory,
     progress::Progress,
 };
+
+/// What the names of all keys in Redis begin with; installations that share a service have databases of their own.
+const REDIS_PREFIX: &str = "conda-store";
 
 /// Puts the service together that `configuration` describes; what it gives no place of its own is kept in `data`.
 ///
@@ -111,7 +114,11 @@ async fn queue(
         QueueChoice::Memory => return Ok(builder.queue(MemoryQueue::new(Arc::clone(clock)))),
         QueueChoice::Catalogue => catalogue,
         QueueChoice::Database(url) => Database::connect(url.expose_secret()).await?,
-        QueueChoice::Service(scheme) => anyhow::bail!("there is no queue for {scheme}://"),
+        QueueChoice::Redis(url) => {
+            let queue = RedisQueue::connect(url.expose_secret(), REDIS_PREFIX, Arc::clone(clock)).await?;
+            return Ok(builder.queue(queue));
+        }
+        QueueChoice::Unknown(scheme) => anyhow::bail!("there is no queue for {scheme}://"),
     };
     Ok(builder.queue(SqlQueue::migrated(database, Arc::clone(clock)).await?))
 }

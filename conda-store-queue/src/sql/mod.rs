@@ -87,6 +87,12 @@ impl SqlQueue {
         move |cause| self.store.database.failure(operation, cause)
     }
 
+    /// How long until a job may be due.
+    async fn next(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        self.store.next_due().await.ok().flatten().map(|due| due.since(now))
+    }
+
     async fn settle(&self, lease: &Lease, ending: Ending) -> Result<Option<Next>> {
         let operation = ending.operation();
         let settled = self.store.settle(&lease.token, ending, self.clock.now()).await;
@@ -121,21 +127,8 @@ impl Queue for SqlQueue {
     }
 
     async fn ready(&self, longest: Duration) {
-        let due = async {
-            self.wakeup.listen();
-            loop {
-                // Asking for the notification before looking: a job that comes in between is not missed.
-                let changed = self.wakeup.changed();
-                let now = self.clock.now();
-                let wait = match self.store.next_due().await {
-                    Ok(Some(due)) if due <= now => return,
-                    Ok(Some(due)) => due.since(now).min(self.wakeup.patience()),
-                    Ok(None) | Err(_) => self.wakeup.patience(),
-                };
-                let _timed_out = tokio::time::timeout(wait, changed).await;
-            }
-        };
-        let _timed_out = tokio::time::timeout(longest, due).await;
+        self.wakeup.listen();
+        self.wakeup.news.until_due(longest, || self.next()).await;
     }
 
     async fn heartbeat(&self, lease: &Lease, duration: Duration) -> Result<Heartbeat> {

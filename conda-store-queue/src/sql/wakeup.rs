@@ -1,38 +1,17 @@
-//! How a waiting worker learns that the table changed.
+//! How a waiting worker learns that the table changed: PostgreSQL carries messages between processes.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-
-use tokio::sync::{Notify, futures::Notified};
+use std::sync::Arc;
 
 use super::store::Pool;
-
-/// How often the table is looked at where nobody tells of changes: a job starts soon enough, and a look costs next to
-/// nothing.
-const UNTOLD: Duration = Duration::from_millis(50);
-
-/// How often it is looked at where changes are told, in case a message was lost.
-const TOLD: Duration = Duration::from_secs(1);
+use crate::news::News;
 
 /// Tells of changes: within the process, and through PostgreSQL to other processes.
 pub(super) struct Wakeup {
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only PostgreSQL carries messages"))]
     pool: Pool,
-    news: Arc<News>,
+    pub(super) news: Arc<News>,
     #[cfg(feature = "postgres")]
     listener: std::sync::OnceLock<tokio_util::task::AbortOnDropHandle<()>>,
-}
-
-#[derive(Default)]
-struct News {
-    changed: Notify,
-    /// Whether changes that other processes make arrive as well.
-    told: AtomicBool,
 }
 
 impl Wakeup {
@@ -47,7 +26,7 @@ impl Wakeup {
 
     /// Tells of a change that was just committed.
     pub(super) async fn announce(&self) {
-        self.news.changed.notify_waiters();
+        self.news.tell();
         #[cfg(feature = "postgres")]
         if let Pool::Postgres(pool) = &self.pool {
             let told = sqlx::query("select pg_notify($1, '')").bind(postgres::CHANNEL).execute(pool).await;
@@ -55,16 +34,6 @@ impl Wakeup {
                 tracing::debug!(%error, "other workers were not told of a job; they find it themselves");
             }
         }
-    }
-
-    /// Fires with the next change from now on.
-    pub(super) fn changed(&self) -> Notified<'_> {
-        self.news.changed.notified()
-    }
-
-    /// How long to wait for a message before looking.
-    pub(super) fn patience(&self) -> Duration {
-        if self.news.told.load(Ordering::Relaxed) { TOLD } else { UNTOLD }
     }
 
     /// Sees to it that changes by other processes arrive, where the database can tell of them.
@@ -82,9 +51,11 @@ impl Wakeup {
 
 #[cfg(feature = "postgres")]
 mod postgres {
+    use std::time::Duration;
+
     use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
-    use super::{Arc, Duration, News, Ordering};
+    use super::{Arc, News};
 
     /// The channel of `LISTEN` and `NOTIFY`. One for all schemas of a database: being woken for nothing does no harm.
     pub(super) const CHANNEL: &str = "cs_queue";
@@ -98,8 +69,7 @@ mod postgres {
             if let Err(error) = listen_once(&options, &news).await {
                 tracing::debug!(%error, "no messages of new jobs; looking for them instead");
             }
-            news.told.store(false, Ordering::Relaxed);
-            news.changed.notify_waiters();
+            news.set_told(false);
             tokio::time::sleep(AGAIN).await;
         }
     }
@@ -111,11 +81,9 @@ mod postgres {
         let mut listener = PgListener::connect_with(&pool.connect_with(options.clone()).await?).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
-        news.told.store(true, Ordering::Relaxed);
-        // Whatever was enqueued before the listening began.
-        news.changed.notify_waiters();
+        news.set_told(true);
         while listener.try_recv().await?.is_some() {
-            news.changed.notify_waiters();
+            news.tell();
         }
         Ok(())
     }

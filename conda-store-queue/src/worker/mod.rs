@@ -28,8 +28,9 @@ const PULSE: Duration = Duration::from_millis(500);
 /// How often a worker with nothing to do looks into the queue, however quiet that is.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often the periodic jobs are handed in anew, since a queue that is not durable may forget them.
-const PERIODIC: Duration = Duration::from_mins(1);
+/// How often the periodic jobs are handed in anew, since a queue may forget them, the sweeper that restores the others
+/// among them.
+const PERIODIC: Duration = Duration::from_secs(10);
 
 /// Takes jobs from a queue, several at a time, and has a [`JobHandler`] do them.
 ///

@@ -33,8 +33,10 @@ pub enum QueueChoice {
     Database(SecretString),
     /// The memory of this process.
     Memory,
-    /// A service, by the scheme of its URL.
-    Service(String),
+    /// A Redis service.
+    Redis(SecretString),
+    /// Something else, by the scheme of its URL.
+    Unknown(String),
 }
 
 impl fmt::Debug for QueueChoice {
@@ -43,7 +45,8 @@ impl fmt::Debug for QueueChoice {
             Self::Catalogue => "Catalogue",
             Self::Database(_) => "Database",
             Self::Memory => "Memory",
-            Self::Service(scheme) => scheme,
+            Self::Redis(_) => "Redis",
+            Self::Unknown(scheme) => scheme,
         })
     }
 }
@@ -75,9 +78,10 @@ impl Configuration {
         if let Some(database) = url.strip_prefix("sqla+") {
             return QueueChoice::Database(database.into());
         }
-        match url.split_once(':') {
-            Some(("memory", _)) => QueueChoice::Memory,
-            scheme => QueueChoice::Service(scheme.map_or("", |(scheme, _)| scheme).to_owned()),
+        match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+            "memory" => QueueChoice::Memory,
+            "redis" | "rediss" | "redis+unix" => QueueChoice::Redis(url.into()),
+            scheme => QueueChoice::Unknown(scheme.to_owned()),
         }
     }
 

@@ -320,7 +320,7 @@ fn contradictions_are_refused() {
 fn what_this_version_cannot_do_is_said_at_start() {
     for text in [
         "CondaStore:\n  storage_class: S3Storage",
-        "CondaStore:\n  redis_url: redis://localhost",
+        "CondaStore:\n  queue_url: amqp://localhost",
         "CondaStoreServer:\n  authentication_class: GithubOAuthAuthentication",
         "CondaStoreServer:\n  cors_allow_origins: ['https://a.org']",
         "CondaStoreServer:\n  enable_api: false",

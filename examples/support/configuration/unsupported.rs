@@ -73,12 +73,12 @@ fn refused(configuration: &Configuration) -> Vec<Problem> {
         let message = format!("{storage:?} is not in this version; it takes LocalStorage");
         found.push(configuration.problem(CondaStoreSection::NAME, "storage_class", message));
     }
-    if let QueueChoice::Service(scheme) = configuration.queue() {
+    if let QueueChoice::Unknown(scheme) = configuration.queue() {
         let message = match scheme.as_str() {
-            "redis" | "rediss" | "amqp" | "amqps" => format!("{scheme}:// is not in this version; "),
+            "amqp" | "amqps" => format!("{scheme}:// is not in this version; "),
             _ => format!("got the scheme {scheme:?}; "),
         };
-        let message = message + "it takes sqla+DATABASE_URL or memory://";
+        let message = message + "it takes redis://, rediss://, sqla+DATABASE_URL or memory://";
         found.push(configuration.problem(CondaStoreSection::NAME, configuration.queue_key(), message));
     }
     if !configuration.container_registry.container_registries.is_empty() {

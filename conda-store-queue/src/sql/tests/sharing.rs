@@ -74,7 +74,7 @@ async fn a_job_of_another_process_is_announced() {
     let Some(place) = schema().await else { return };
     let (worker, source) = (place.queue().await, place.queue().await);
     until_told(&worker).await;
-    assert_eq!(worker.wakeup.patience(), Duration::from_secs(1), "it does not find jobs by looking");
+    assert_eq!(worker.wakeup.news.patience(), Duration::from_secs(1), "it does not find jobs by looking");
     assert!(soonest(&worker, &source).await < Duration::from_millis(50));
 }
 
@@ -82,7 +82,7 @@ async fn a_job_of_another_process_is_announced() {
 #[cfg(feature = "postgres")]
 pub(super) async fn until_told(queue: &SqlQueue) {
     let told = async {
-        while queue.wakeup.patience() < Duration::from_secs(1) {
+        while queue.wakeup.news.patience() < Duration::from_secs(1) {
             queue.ready(Duration::from_millis(10)).await;
         }
     };

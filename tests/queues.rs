@@ -1,0 +1,92 @@
+//! What the catalogue makes good where a queue fails.
+#![expect(clippy::unwrap_used, reason = "a test fails where its preparation does")]
+
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+
+use conda_store_core::{
+    CondaStore,
+    catalogue::{Catalogue, Database},
+    clock::Clock,
+    job::{Attempt, Job, JobHandler},
+    model::BuildStatus,
+    paths::{Layout, LayoutOptions},
+    queue::{Queue, QueueDepth},
+    specification::{Specification, SpecificationLimits},
+    testing::{ManualClock, service},
+};
+use conda_store_queue::RedisQueue;
+use conda_store_storage::MemoryStorage;
+use tokio_util::sync::CancellationToken;
+
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Longer than a new build is left in peace by the sweeper.
+const A_WHILE: Duration = Duration::from_secs(10);
+
+async fn store(directory: &Path, clock: &Arc<ManualClock>, queue: impl Queue) -> CondaStore {
+    let clock = || -> Arc<dyn Clock> { Arc::<ManualClock>::clone(clock) };
+    let catalogue = Catalogue::new(Database::connect("sqlite::memory:").await.unwrap(), clock());
+    catalogue.migrate().await.unwrap();
+    let layout = Layout::new(&LayoutOptions::new("state"), directory).unwrap();
+    let parts = CondaStore::builder().catalogue(catalogue).storage(MemoryStorage::new(clock())).layout(layout);
+    parts.queue(queue).clock(clock()).build().await.unwrap()
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        worker: "worker".into(),
+        number: 1,
+        limit: 3,
+        lease: LEASE,
+        cancellation: CancellationToken::new(),
+        stop: Arc::default(),
+    }
+}
+
+#[tokio::test]
+async fn a_flushed_redis_loses_no_build() {
+    let Some(url) = service("redis") else { return };
+    let (directory, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::new()));
+    let prefix = format!("test-{}", std::process::id());
+    let queue = RedisQueue::connect(&url, &prefix, Arc::<ManualClock>::clone(&clock)).await.unwrap();
+    let store = store(directory.path(), &clock, queue).await;
+    let mut names = BTreeSet::new();
+    for number in 0..20 {
+        let text = format!("name: env-{number}\nchannels: []\ndependencies: []\n");
+        let specification = Specification::from_yaml(&text, &SpecificationLimits::default()).unwrap();
+        let build = store.submit(&"default".parse().unwrap(), specification).await.unwrap();
+        names.insert(Job::Build { build_id: build.id }.name());
+    }
+    // One is in a worker's hands, which dies with it.
+    let held = store.queue().lease("worker", LEASE).await.unwrap().unwrap();
+    let Job::Build { build_id } = Job::from_payload(&held.payload).unwrap() else { panic!("{held:?}") };
+    store.catalogue().claim_build(build_id, "worker", LEASE).await.unwrap();
+    assert_eq!(store.queue().depth().await.unwrap(), QueueDepth { ready: 19, delayed: 0, leased: 1 });
+
+    flush(&url, &prefix);
+    assert_eq!(store.queue().depth().await.unwrap(), QueueDepth::default());
+
+    clock.advance(A_WHILE);
+    store.handle(&Job::Sweep, &attempt()).await.unwrap();
+    assert_eq!(store.queue().depth().await.unwrap().ready, 19, "what another worker has is left to it");
+    clock.advance(LEASE);
+    store.handle(&Job::Sweep, &attempt()).await.unwrap();
+    let mut found = BTreeSet::new();
+    while let Some(lease) = store.queue().lease("another", LEASE).await.unwrap() {
+        found.insert(lease.name.clone());
+        store.queue().ack(&lease).await.unwrap();
+    }
+    assert_eq!(found, names);
+    let build = store.catalogue().build(build_id).await.unwrap().unwrap();
+    assert_eq!(build.status, BuildStatus::Building, "its next attempt is to begin");
+    flush(&url, &prefix);
+}
+
+/// Takes away every key of a queue, as a flush of the service does.
+fn flush(url: &str, prefix: &str) {
+    let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS").arg(format!("{{{prefix}}}:*")).query(&mut connection).unwrap();
+    if !keys.is_empty() {
+        redis::cmd("DEL").arg(keys).exec(&mut connection).unwrap();
+    }
+}
