@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// How often a service is asked where nobody tells of changes: a job starts soon enough, and a look costs next to nothing.
 const UNTOLD: Duration = Duration::from_millis(50);
@@ -19,6 +19,17 @@ pub(crate) struct News {
     changed: Notify,
     /// Whether changes that other processes make arrive as well.
     told: AtomicBool,
+    /// How many wait for news just now.
+    waiting: watch::Sender<usize>,
+}
+
+/// One who waits; no longer once this is dropped.
+struct Waiting<'n>(&'n News);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.send_modify(|waiting| *waiting -= 1);
+    }
 }
 
 impl News {
@@ -32,6 +43,17 @@ impl News {
         self.told.store(told, Ordering::Relaxed);
         // Whatever changed before, or since the last message.
         self.tell();
+    }
+
+    /// How many wait for news, from now on.
+    #[cfg(feature = "amqp")]
+    pub(crate) fn waiting(&self) -> watch::Receiver<usize> {
+        self.waiting.subscribe()
+    }
+
+    fn wait(&self) -> Waiting<'_> {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        Waiting(self)
     }
 
     /// How long to wait for a message before looking.
@@ -53,6 +75,7 @@ impl News {
                 if wait.is_zero() {
                     return;
                 }
+                let _waiting = self.wait();
                 let _timed_out = tokio::time::timeout(wait, changed).await;
             }
         };

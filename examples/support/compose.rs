@@ -11,7 +11,7 @@ use conda_store_core::{
     clock::{Clock, SystemClock},
     paths::Layout,
 };
-use conda_store_queue::{MemoryQueue, RedisQueue, SqlQueue};
+use conda_store_queue::{MemoryQueue, RabbitMq, RedisQueue, SqlQueue};
 use conda_store_storage::{LocalStorage, LocalStorageConfig};
 use secrecy::ExposeSecret;
 
@@ -23,6 +23,9 @@ use crate::{
 
 /// What the names of all keys in Redis begin with; installations that share a service have databases of their own.
 const REDIS_PREFIX: &str = "conda-store";
+
+/// What messages in RabbitMQ go through; installations that share a service have virtual hosts of their own.
+const MESSAGE_QUEUE: &str = "conda-store";
 
 /// Puts the service together that `configuration` describes; what it gives no place of its own is kept in `data`.
 ///
@@ -117,6 +120,10 @@ async fn queue(
         QueueChoice::Redis(url) => {
             let queue = RedisQueue::connect(url.expose_secret(), REDIS_PREFIX, Arc::clone(clock)).await?;
             return Ok(builder.queue(queue));
+        }
+        QueueChoice::RabbitMq(url) => {
+            let messenger = RabbitMq::connect(url.expose_secret(), MESSAGE_QUEUE).await?;
+            return Ok(builder.queue(SqlQueue::migrated(catalogue, Arc::clone(clock)).await?.announced_by(messenger)));
         }
         QueueChoice::Unknown(scheme) => anyhow::bail!("there is no queue for {scheme}://"),
     };

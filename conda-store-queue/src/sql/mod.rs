@@ -12,12 +12,16 @@ use conda_store_core::{
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
+#[cfg(feature = "amqp")]
+pub use self::broker::RabbitMq;
 use self::{
     store::{Claimed, Pool, Store},
     wakeup::Wakeup,
 };
 use crate::course::{Ending, Next, stale};
 
+#[cfg(feature = "amqp")]
+mod broker;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -61,7 +65,15 @@ impl SqlQueue {
     /// [`Unsupported`](conda_store_core::ErrorKind::Unsupported) where this crate was not compiled for such a database.
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> Result<Self> {
         let pool = Pool::of(&database)?;
-        Ok(Self { wakeup: Wakeup::new(pool.clone()), store: Store { database, pool }, clock })
+        Ok(Self { wakeup: Wakeup::new(&pool), store: Store { database, pool }, clock })
+    }
+
+    /// Has RabbitMQ tell workers of new jobs, instead of the database.
+    #[cfg(feature = "amqp")]
+    #[must_use]
+    pub fn announced_by(mut self, service: RabbitMq) -> Self {
+        self.wakeup = Wakeup::through(service);
+        self
     }
 
     /// The queue in `database`, with its tables made or brought up to date.

@@ -1,51 +1,98 @@
-//! How a waiting worker learns that the table changed: PostgreSQL carries messages between processes.
+//! How a waiting worker learns that the table changed: PostgreSQL or RabbitMQ carries messages between processes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "amqp")]
+use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
+
+#[cfg(feature = "amqp")]
+use super::broker::{self, RabbitMq};
 use super::store::Pool;
 use crate::news::News;
 
-/// Tells of changes: within the process, and through PostgreSQL to other processes.
+/// Tells of changes: within the process, and to other processes where somebody carries messages.
 pub(super) struct Wakeup {
-    #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "only PostgreSQL carries messages"))]
-    pool: Pool,
+    carrier: Carrier,
     pub(super) news: Arc<News>,
+    messages: OnceLock<AbortOnDropHandle<()>>,
+}
+
+/// What carries messages between processes.
+enum Carrier {
+    #[cfg(feature = "sqlite")]
+    Nobody,
     #[cfg(feature = "postgres")]
-    listener: std::sync::OnceLock<tokio_util::task::AbortOnDropHandle<()>>,
+    Postgres(sqlx::PgPool),
+    #[cfg(feature = "amqp")]
+    RabbitMq {
+        service: RabbitMq,
+        /// A permit for each message that is to be sent.
+        outbox: Arc<Semaphore>,
+    },
 }
 
 impl Wakeup {
-    pub(super) fn new(pool: Pool) -> Self {
-        Self {
-            pool,
-            news: Arc::default(),
+    /// Messages go through the database, where it carries any.
+    pub(super) fn new(pool: &Pool) -> Self {
+        Self::by(match pool {
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite(_) => Carrier::Nobody,
             #[cfg(feature = "postgres")]
-            listener: std::sync::OnceLock::new(),
-        }
+            Pool::Postgres(pool) => Carrier::Postgres(pool.clone()),
+        })
+    }
+
+    /// Messages go through a broker.
+    #[cfg(feature = "amqp")]
+    pub(super) fn through(service: RabbitMq) -> Self {
+        Self::by(Carrier::RabbitMq { service, outbox: Arc::new(Semaphore::new(0)) })
+    }
+
+    fn by(carrier: Carrier) -> Self {
+        Self { carrier, news: Arc::default(), messages: OnceLock::new() }
     }
 
     /// Tells of a change that was just committed.
+    #[cfg_attr(not(feature = "postgres"), expect(clippy::unused_async, reason = "only PostgreSQL is waited for"))]
     pub(super) async fn announce(&self) {
         self.news.tell();
-        #[cfg(feature = "postgres")]
-        if let Pool::Postgres(pool) = &self.pool {
-            let told = sqlx::query("select pg_notify($1, '')").bind(postgres::CHANNEL).execute(pool).await;
-            if let Err(error) = told {
-                tracing::debug!(%error, "other workers were not told of a job; they find it themselves");
+        match &self.carrier {
+            #[cfg(feature = "sqlite")]
+            Carrier::Nobody => {}
+            #[cfg(feature = "postgres")]
+            Carrier::Postgres(pool) => {
+                let told = sqlx::query("select pg_notify($1, '')").bind(postgres::CHANNEL).execute(pool).await;
+                if let Err(error) = told {
+                    tracing::debug!(%error, "other workers were not told of a job; they find it themselves");
+                }
+            }
+            #[cfg(feature = "amqp")]
+            Carrier::RabbitMq { outbox, .. } => {
+                self.listen();
+                broker::post(outbox);
             }
         }
     }
 
-    /// Sees to it that changes by other processes arrive, where the database can tell of them.
+    /// Sees to it that changes by other processes arrive, where somebody carries messages.
     pub(super) fn listen(&self) {
-        #[cfg(feature = "postgres")]
-        if let Pool::Postgres(pool) = &self.pool {
-            let listen = || {
-                let listen = postgres::listen(pool.connect_options(), Arc::clone(&self.news));
-                tokio_util::task::AbortOnDropHandle::new(tokio::spawn(listen))
-            };
-            self.listener.get_or_init(listen);
+        match &self.carrier {
+            #[cfg(feature = "sqlite")]
+            Carrier::Nobody => {}
+            #[cfg(feature = "postgres")]
+            Carrier::Postgres(pool) => self.keep(|news| postgres::listen(pool.connect_options(), news)),
+            #[cfg(feature = "amqp")]
+            Carrier::RabbitMq { service, outbox } => {
+                self.keep(|news| service.clone().carry(Arc::clone(outbox), news));
+            }
         }
+    }
+
+    #[cfg(any(feature = "amqp", feature = "postgres"))]
+    fn keep<F: Future<Output = ()> + Send + 'static>(&self, carry: impl FnOnce(Arc<News>) -> F) {
+        let start = || AbortOnDropHandle::new(tokio::spawn(carry(Arc::clone(&self.news))));
+        self.messages.get_or_init(start);
     }
 }
 

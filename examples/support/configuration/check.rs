@@ -35,6 +35,8 @@ pub enum QueueChoice {
     Memory,
     /// A Redis service.
     Redis(SecretString),
+    /// The database of the catalogue, with a RabbitMQ service that tells of new jobs.
+    RabbitMq(SecretString),
     /// Something else, by the scheme of its URL.
     Unknown(String),
 }
@@ -46,6 +48,7 @@ impl fmt::Debug for QueueChoice {
             Self::Database(_) => "Database",
             Self::Memory => "Memory",
             Self::Redis(_) => "Redis",
+            Self::RabbitMq(_) => "RabbitMq",
             Self::Unknown(scheme) => scheme,
         })
     }
@@ -81,6 +84,7 @@ impl Configuration {
         match url.split_once(':').map_or("", |(scheme, _)| scheme) {
             "memory" => QueueChoice::Memory,
             "redis" | "rediss" | "redis+unix" => QueueChoice::Redis(url.into()),
+            "amqp" | "amqps" => QueueChoice::RabbitMq(url.into()),
             scheme => QueueChoice::Unknown(scheme.to_owned()),
         }
     }
@@ -106,6 +110,7 @@ impl Configuration {
             self.registry_url(),
             self.platforms(),
             self.queues(),
+            self.scheme(),
             self.memory(program),
             self.database(),
             self.templates(),
@@ -137,6 +142,16 @@ impl Configuration {
         let message = "is the same option as celery_broker_url, which is set to another value; set one of them";
         (plain.expose_secret() != celery.expose_secret())
             .then(|| self.problem(CondaStoreSection::NAME, "queue_url", message))
+    }
+
+    fn scheme(&self) -> Option<Problem> {
+        let QueueChoice::Unknown(scheme) = self.queue() else { return None };
+        let takes = "redis://, rediss://, amqp://, amqps://, sqla+DATABASE_URL or memory://";
+        Some(self.problem(
+            CondaStoreSection::NAME,
+            self.queue_key(),
+            format!("got the scheme {scheme:?}, takes {takes}"),
+        ))
     }
 
     fn memory(&self, program: Program) -> Option<Problem> {

@@ -305,6 +305,7 @@ fn contradictions_are_refused() {
         ("CondaStore:\n  conda_solve_platforms: [win-64]", "this machine's platform must be among them"),
         ("CondaStore:\n  queue_url: memory://\n  celery_broker_url: sqla+sqlite:x", "the same option"),
         ("CondaStore:\n  queue_url: memory://", "works with standalone alone"),
+        ("CondaStore:\n  celery_broker_url: sqs://u:hunter2@region", "got the scheme \"sqs\", takes redis://"),
         ("CondaStore:\n  build_directory: '{store}/x'", "store"),
         ("CondaStore:\n  environment_directory: '{store_directory}/x'", "has no {name}"),
         ("CondaStore:\n  database_url: mysql://u:hunter2@db/x", "takes sqlite, postgresql"),
@@ -314,13 +315,15 @@ fn contradictions_are_refused() {
         assert!(!problems.contains("hunter2"), "{problems}");
     }
     assert!(checked("CondaStore:\n  queue_url: memory://", Program::Standalone).is_ok());
+    for scheme in ["redis", "rediss", "amqp", "amqps"] {
+        assert!(checked(&format!("CondaStore:\n  queue_url: {scheme}://localhost"), Program::Server).is_ok());
+    }
 }
 
 #[test]
 fn what_this_version_cannot_do_is_said_at_start() {
     for text in [
         "CondaStore:\n  storage_class: S3Storage",
-        "CondaStore:\n  queue_url: amqp://localhost",
         "CondaStoreServer:\n  authentication_class: GithubOAuthAuthentication",
         "CondaStoreServer:\n  cors_allow_origins: ['https://a.org']",
         "CondaStoreServer:\n  enable_api: false",

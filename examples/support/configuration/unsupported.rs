@@ -4,7 +4,7 @@ use conda_store_core::model::ArtifactType;
 
 use super::{
     Configuration, Section,
-    check::{Program, QueueChoice},
+    check::Program,
     problem::{Origin, Problem},
     sections::{
         AuthenticationClass, AuthorizationBackend, CondaStoreSection, CondaStoreServerSection,
@@ -72,14 +72,6 @@ fn refused(configuration: &Configuration) -> Vec<Problem> {
     if storage != StorageClass::LocalStorage {
         let message = format!("{storage:?} is not in this version; it takes LocalStorage");
         found.push(configuration.problem(CondaStoreSection::NAME, "storage_class", message));
-    }
-    if let QueueChoice::Unknown(scheme) = configuration.queue() {
-        let message = match scheme.as_str() {
-            "amqp" | "amqps" => format!("{scheme}:// is not in this version; "),
-            _ => format!("got the scheme {scheme:?}; "),
-        };
-        let message = message + "it takes redis://, rediss://, sqla+DATABASE_URL or memory://";
-        found.push(configuration.problem(CondaStoreSection::NAME, configuration.queue_key(), message));
     }
     if !configuration.container_registry.container_registries.is_empty() {
         let message = "this version pushes no images; leave it out";

@@ -11,6 +11,8 @@ use conda_store_core::{
 
 use super::*;
 
+#[cfg(feature = "amqp")]
+mod amqp;
 mod outage;
 mod schema;
 mod sharing;

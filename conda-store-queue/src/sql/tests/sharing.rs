@@ -6,20 +6,21 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn processes_share_jobs() {
-    share(&file()).await;
+    let place = file();
+    share(async || place.queue().await).await;
     #[cfg(feature = "postgres")]
     if let Some(place) = schema().await {
-        share(&place).await;
+        share(async || place.queue().await).await;
     }
 }
 
 /// Three processes with two workers each take, fail once and acknowledge what a fourth hands in meanwhile.
-async fn share<G>(place: &Place<G>) {
+pub(super) async fn share(open: impl AsyncFn() -> SqlQueue) {
     const JOBS: usize = 60;
-    let source = place.queue().await;
+    let source = open().await;
     let mut workers = tokio::task::JoinSet::new();
     for process in 0..3 {
-        let queue = Arc::new(place.queue().await);
+        let queue = Arc::new(open().await);
         for worker in 0..2 {
             let queue = Arc::clone(&queue);
             workers.spawn(async move { work(&queue, &format!("{process}:{worker}")).await });
@@ -79,7 +80,7 @@ async fn a_job_of_another_process_is_announced() {
 }
 
 /// Waits until changes by other processes arrive.
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "amqp", feature = "postgres"))]
 pub(super) async fn until_told(queue: &SqlQueue) {
     let told = async {
         while queue.wakeup.news.patience() < Duration::from_secs(1) {
@@ -90,7 +91,7 @@ pub(super) async fn until_told(queue: &SqlQueue) {
 }
 
 /// How long it takes from a job's arrival to its lease, the best of several: other programs run as well.
-async fn soonest(worker: &SqlQueue, source: &SqlQueue) -> Duration {
+pub(super) async fn soonest(worker: &SqlQueue, source: &SqlQueue) -> Duration {
     let mut soonest = Duration::MAX;
     for number in 0..5 {
         let take = async {
