@@ -13,6 +13,9 @@ use crate::{
     face::Face,
 };
 
+/// The field of a request's log lines that says who sent it: their namespace, which is what entities are told apart by.
+pub(crate) const ENTITY: &str = "entity";
+
 /// Whoever sends the request, logged in or not.
 #[derive(Debug)]
 pub(crate) struct Caller {
@@ -25,6 +28,9 @@ impl FromRequestParts<Face> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
         let entity = face.authenticator().authenticate(parts).await?;
+        if let Some(entity) = &entity {
+            tracing::Span::current().record(ENTITY, entity.primary_namespace.as_str());
+        }
         Ok(Self { face: face.clone(), entity })
     }
 }

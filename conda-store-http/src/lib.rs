@@ -4,6 +4,7 @@ mod answer;
 mod caller;
 mod error;
 mod face;
+mod layers;
 mod openapi;
 mod options;
 mod request;

@@ -14,11 +14,26 @@ pub struct HttpOptions {
     /// Whether a proxy in front is trusted to say, in `X-Forwarded-Proto` and `X-Forwarded-Host`, what the browser asked
     /// for.
     pub behind_proxy: bool,
+    /// Whether `/api` answers.
+    pub enable_api: bool,
+    /// Origins whose pages may use the API with the credentials of whoever looks at them, such as `https://example.org`.
+    pub cors_allow_origins: Vec<String>,
+    /// A regular expression for whole origins whose pages may use the API as well: with credentials, unless it takes every
+    /// origin, as `.*` does.
+    pub cors_allow_origin_regex: String,
 }
 
 impl Default for HttpOptions {
     fn default() -> Self {
-        Self { url_prefix: "/".into(), max_page_size: 100, body_limit: 16 << 20, behind_proxy: false }
+        Self {
+            url_prefix: "/".into(),
+            max_page_size: 100,
+            body_limit: 16 << 20,
+            behind_proxy: false,
+            enable_api: true,
+            cors_allow_origins: Vec::new(),
+            cors_allow_origin_regex: ".*".into(),
+        }
     }
 }
 

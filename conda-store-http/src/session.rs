@@ -21,7 +21,9 @@ const STATE_LIFETIME: Duration = Duration::minutes(10);
 /// The address of this service as the browser sees it.
 fn origin(face: &Face, parts: &Parts) -> Answer<Url> {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let forwarded = |name: &str| header(name).filter(|_| face.options().behind_proxy);
+    // Where several proxies are in a row, the first value is what the browser asked for.
+    let first = |values| str::split(values, ',').next().map(str::trim);
+    let forwarded = |name: &str| header(name).filter(|_| face.options().behind_proxy).and_then(first);
     let scheme = if forwarded("x-forwarded-proto") == Some("https") { "https" } else { "http" };
     let authority = parts.uri.authority().map(http::uri::Authority::as_str);
     let host = forwarded("x-forwarded-host").or(authority).or_else(|| header(header::HOST.as_str()));

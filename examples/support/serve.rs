@@ -69,6 +69,9 @@ fn options(configuration: &Configuration) -> HttpOptions {
         url_prefix: section.url_prefix.clone(),
         max_page_size: section.max_page_size.get(),
         behind_proxy: section.behind_proxy,
+        enable_api: section.enable_api,
+        cors_allow_origins: section.cors_allow_origins.clone(),
+        cors_allow_origin_regex: section.cors_allow_origin_regex.clone(),
         ..HttpOptions::default()
     }
 }

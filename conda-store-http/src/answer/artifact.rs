@@ -1,6 +1,6 @@
 //! Artifacts: a redirect to where storage links to, or the bytes themselves.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use axum::{
     body::Body,
@@ -9,31 +9,37 @@ use axum::{
 use conda_store_core::{
     ErrorKind, Result,
     model::{ArtifactType, Build},
-    storage::{Blob, Link, LinkOptions, StorageKey},
+    storage::{Blob, BlobInfo, Link, LinkOptions, StorageKey},
 };
-use http::{HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use crate::{
     error::{Answer, Failure},
     face::Face,
+    request::{Conditions, Part, modified, tag_of},
 };
 
 /// How long a link to an artifact answers.
 const LINK_LIFETIME: Duration = Duration::from_mins(10);
 
 /// The artifact of a build, for somebody who may read it.
-pub(crate) async fn artifact(face: &Face, build: &Build, artifact_type: ArtifactType) -> Answer<Response> {
+pub(crate) async fn artifact(
+    face: &Face,
+    build: &Build,
+    artifact_type: ArtifactType,
+    wanted: &Conditions,
+) -> Answer<Response> {
     let Some(key) = key(face, build, artifact_type).await? else {
         return Err(absent(face, build, artifact_type).await?);
     };
     let options = LinkOptions {
         expires_in: LINK_LIFETIME,
-        file_name: key.as_str().rsplit('/').next().map(str::to_owned),
-        content_type: Some(content_type(&key).to_owned()),
+        file_name: Some(file_name(&key)),
+        content_type: Some(kind(&key).0.to_owned()),
     };
     match face.store().storage().link(&key, &options).await {
         Ok(Link::Redirect(url)) => Ok(Redirect::temporary(url.as_str()).into_response()),
-        Ok(Link::Stream) => blob(face, &key).await,
+        Ok(Link::Stream) => blob(face, &key, wanted).await,
         Err(error) if error.kind() == ErrorKind::NotFound => Err(absent(face, build, artifact_type).await?),
         Err(error) => Err(error.into()),
     }
@@ -69,29 +75,83 @@ async fn absent(face: &Face, build: &Build, artifact_type: ArtifactType) -> Resu
     })
 }
 
-/// The bytes of a blob.
-pub(crate) async fn blob(face: &Face, key: &StorageKey) -> Answer<Response> {
-    let Blob { info, stream, .. } = face.store().storage().get(key, None).await?;
-    let mut response = Body::from_stream(stream).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, info.size.into());
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(key)));
-    // What a build printed is shown as text, whatever it looks like.
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(etag) = HeaderValue::try_from(format!("\"{}\"", info.etag)) {
-        headers.insert(header::ETAG, etag);
+/// The bytes of a blob, or the part of them that is wanted; nothing where whoever asks has them already.
+pub(crate) async fn blob(face: &Face, key: &StorageKey, wanted: &Conditions) -> Answer<Response> {
+    let storage = face.store().storage();
+    let mut part = Part::Whole;
+    if !wanted.is_empty()
+        && let Some(info) = storage.head(key).await?
+    {
+        if wanted.has(&info) {
+            return Ok((StatusCode::NOT_MODIFIED, described(&info)).into_response());
+        }
+        part = wanted.part(&info);
+        if part == Part::Beyond {
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, content_range(None, info.size)).into_response());
+        }
+    }
+    let range = if let Part::Bytes(range) = part { Some(range) } else { None };
+    let partial = range.is_some();
+    let Blob { info, range, stream } = storage.get(key, range).await?;
+    let length = [(header::CONTENT_LENGTH, range.end - range.start)];
+    let mut response = (described(&info), length, Body::from_stream(stream)).into_response();
+    if partial {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        response.headers_mut().extend(content_range(Some(range), info.size));
     }
     Ok(response)
 }
 
-/// The media types that artifacts have.
-pub(crate) const MEDIA_TYPES: [&str; 3] = ["text/plain; charset=utf-8", "application/gzip", "application/octet-stream"];
+/// What the headers say about a blob.
+fn described(info: &BlobInfo) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut insert = |name: HeaderName, value: &str| {
+        // What fits no header is left out: all of these are optional.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    let (media_type, disposition) = kind(&info.key);
+    insert(header::CONTENT_TYPE, media_type);
+    // What a build printed is shown as text, whatever it looks like.
+    insert(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    insert(header::CONTENT_DISPOSITION, &format!("{disposition}; filename=\"{}\"", file_name(&info.key)));
+    insert(header::ACCEPT_RANGES, "bytes");
+    insert(header::ETAG, &tag_of(info));
+    insert(header::LAST_MODIFIED, &httpdate::fmt_http_date(modified(info)));
+    // The log of a running build grows, and who may read an artifact can change.
+    insert(header::CACHE_CONTROL, "private, no-cache");
+    headers
+}
 
-fn content_type(key: &StorageKey) -> &'static str {
-    let [text, archive, bytes] = MEDIA_TYPES;
+fn content_range(range: Option<Range<u64>>, size: u64) -> HeaderMap {
+    let part = range.map_or_else(|| "*".to_owned(), |range| format!("{}-{}", range.start, range.end.saturating_sub(1)));
+    let value = HeaderValue::try_from(format!("bytes {part}/{size}"));
+    value.map(|value| HeaderMap::from_iter([(header::CONTENT_RANGE, value)])).unwrap_or_default()
+}
+
+/// The name of the downloaded file, with nothing in it that a quoted string would need to escape.
+fn file_name(key: &StorageKey) -> String {
+    let name = key.as_str().rsplit('/').next().unwrap_or_default();
+    name.chars()
+        .map(|character| if character.is_ascii_graphic() && character != '"' { character } else { '_' })
+        .collect()
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const GZIP: &str = "application/gzip";
+const SCRIPT: &str = "application/x-sh";
+const BYTES: &str = "application/octet-stream";
+
+/// The media types that artifacts have.
+pub(crate) const MEDIA_TYPES: [&str; 4] = [TEXT, GZIP, SCRIPT, BYTES];
+
+/// The media type, and whether a browser shows the artifact or keeps it as a file.
+fn kind(key: &StorageKey) -> (&'static str, &'static str) {
     match key.as_str().rsplit_once('.').map(|(_, extension)| extension) {
-        Some("log" | "yml" | "yaml") => text,
-        Some("gz") => archive,
-        _ => bytes,
+        Some("log" | "yml" | "yaml") => (TEXT, "inline"),
+        Some("gz") => (GZIP, "attachment"),
+        Some("sh") => (SCRIPT, "attachment"),
+        _ => (BYTES, "attachment"),
     }
 }

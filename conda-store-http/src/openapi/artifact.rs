@@ -29,6 +29,9 @@ impl IntoResponses for Artifact {
         let location = Header::new(string());
         [
             ("200", bytes("the artifact")),
+            ("206", bytes("the part of it that is wanted")),
+            ("304", ResponseBuilder::new().description("it is the one that the caller has")),
+            ("416", ResponseBuilder::new().description("it has no such part")),
             ("307", ResponseBuilder::new().description("where the artifact is").header("location", location)),
         ]
         .map(|(status, response)| (status.to_owned(), response.build().into()))

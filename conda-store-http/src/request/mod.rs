@@ -1,6 +1,7 @@
 //! What a request says, checked once and typed.
 
 mod body;
+mod conditions;
 mod filters;
 mod paging;
 mod parameters;
@@ -8,6 +9,7 @@ mod path;
 
 pub(crate) use self::{
     body::JsonBody,
+    conditions::{Conditions, Part, modified, tag_of},
     filters::{BuildFilters, EnvironmentFilters, PackageFilters, PackageSearchFilters},
     paging::{CursorPage, NumberedPage, ordering},
     parameters::Parameters,

@@ -8,7 +8,7 @@ use crate::{
     caller::Caller,
     error::Answer,
     openapi::{Artifact, Forbidden, Missing},
-    request::BuildPath,
+    request::{BuildPath, Conditions},
 };
 
 /// The environment as `conda env export` would print it.
@@ -19,7 +19,7 @@ use crate::{
     params(BuildPath),
     responses(Artifact, Forbidden, Missing)
 )]
-pub(crate) async fn handle(caller: Caller, BuildPath(id): BuildPath) -> Answer<Response> {
+pub(crate) async fn handle(caller: Caller, BuildPath(id): BuildPath, wanted: Conditions) -> Answer<Response> {
     let build = caller.build(id, Permission::EnvironmentRead).await?;
-    answer::artifact(&caller.face, &build, ArtifactType::Yaml).await
+    answer::artifact(&caller.face, &build, ArtifactType::Yaml, &wanted).await
 }

@@ -9,7 +9,7 @@ use crate::{
     caller::Caller,
     error::{Answer, Failure},
     openapi::{Artifact, Forbidden, Missing},
-    request::EnvironmentPath,
+    request::{Conditions, EnvironmentPath},
 };
 
 /// The exact packages of the current build, as conda-lock writes them.
@@ -20,10 +20,10 @@ use crate::{
     params(EnvironmentPath),
     responses(Artifact, Forbidden, Missing)
 )]
-pub(crate) async fn handle(caller: Caller, path: EnvironmentPath) -> Answer<Response> {
+pub(crate) async fn handle(caller: Caller, path: EnvironmentPath, wanted: Conditions) -> Answer<Response> {
     let environment = caller.environment(&path.namespace, &path.name, Permission::EnvironmentRead).await?;
     let no_build = || Failure::missing("environment has no completed build yet");
     let current = environment.current_build_id.ok_or_else(no_build)?;
     let build = caller.build(Some(current), Permission::EnvironmentRead).await?;
-    answer::artifact(&caller.face, &build, ArtifactType::Lockfile).await
+    answer::artifact(&caller.face, &build, ArtifactType::Lockfile, &wanted).await
 }

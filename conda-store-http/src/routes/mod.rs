@@ -26,6 +26,7 @@ mod namespace_get;
 mod namespace_list;
 mod package_list;
 mod permission;
+pub(crate) mod root;
 mod specification_post;
 mod status;
 mod storage;
@@ -33,13 +34,17 @@ mod storage;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use self::adapt::{also_at, deprecated};
-use crate::{face::Face, openapi::base};
+use crate::{HttpOptions, face::Face, openapi::base};
 
 /// Everything below the prefix. Paths have no trailing slash here: it is cut off before they are compared.
-pub(crate) fn all() -> OpenApiRouter<Face> {
+pub(crate) fn all(options: &HttpOptions) -> OpenApiRouter<Face> {
+    let mut api = OpenApiRouter::new();
+    if options.enable_api {
+        api = api.nest("/api/v1", version_1()).nest("/api/v2", version_2());
+    }
     OpenApiRouter::with_openapi(base())
-        .nest("/api/v1", version_1())
-        .nest("/api/v2", version_2())
+        .merge(api)
+        .routes(routes!(root::handle))
         .routes(routes!(login_page::handle, login::handle))
         .routes(routes!(logout::handle))
         .routes(routes!(storage::handle))

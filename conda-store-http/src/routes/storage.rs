@@ -8,7 +8,7 @@ use crate::{
     caller::Caller,
     error::Answer,
     openapi::{Artifact, Forbidden, Missing},
-    request::StoragePath,
+    request::{Conditions, StoragePath},
 };
 
 /// The bytes of an artifact, for those who may read its environment.
@@ -19,10 +19,10 @@ use crate::{
     params(StoragePath),
     responses(Artifact, Forbidden, Missing)
 )]
-pub(crate) async fn handle(caller: Caller, StoragePath(key): StoragePath) -> Answer<Response> {
+pub(crate) async fn handle(caller: Caller, StoragePath(key): StoragePath, wanted: Conditions) -> Answer<Response> {
     let Some(artifact) = caller.face.store().catalogue().artifact_by_key(key.as_str()).await? else {
         return Err(caller.missing("there is no such artifact").await?);
     };
     caller.build(Some(artifact.build_id), Permission::EnvironmentRead).await?;
-    answer::blob(&caller.face, &key).await
+    answer::blob(&caller.face, &key, &wanted).await
 }

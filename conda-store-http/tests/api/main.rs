@@ -3,11 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "tests and their fixtures fail by panicking")]
 
 mod bad_input;
+mod blobs;
 mod builds;
+mod compression;
+mod cors;
 mod deletions;
 mod environments;
 mod logins;
+mod logs;
 mod openapi;
 mod places;
+mod proxies;
 mod site;
 mod submissions;

@@ -26,7 +26,10 @@ async fn everything_lies_below_the_prefix() {
     for path in ["/conda-store/api/v1/", "/conda-store/api/v1", "/conda-store/health/live", "/conda-store/login/"] {
         assert_eq!(site.get(Who::Nobody, path).await["status"], 200, "{path}");
     }
-    for path in ["/api/v1/", "/", "/conda-store-x/api/v1/"] {
+    for path in ["/", "/conda-store", "/conda-store/"] {
+        assert_eq!(site.get(Who::Nobody, path).await["status"], 200, "{path}");
+    }
+    for path in ["/api/v1/", "/conda-store-x/api/v1/", "/health/live"] {
         assert_eq!(site.get(Who::Nobody, path).await["status"], 404, "{path}");
     }
     let onward = shown(site.ask(Who::Nobody, Method::POST, "/conda-store/logout/", None).await).await;
@@ -40,8 +43,15 @@ async fn options_that_make_no_sense_are_refused() {
         let options = HttpOptions { url_prefix: prefix.into(), ..HttpOptions::default() };
         assert!(router(site.store.clone(), options).is_err(), "{prefix}");
     }
-    let options = HttpOptions { max_page_size: 0, ..HttpOptions::default() };
-    assert!(router(site.store.clone(), options).is_err());
+    for options in [
+        HttpOptions { max_page_size: 0, ..HttpOptions::default() },
+        HttpOptions { cors_allow_origin_regex: "(".into(), ..HttpOptions::default() },
+        HttpOptions { cors_allow_origins: vec!["example.org".into()], ..HttpOptions::default() },
+        HttpOptions { cors_allow_origins: vec!["https://example.org/path".into()], ..HttpOptions::default() },
+        HttpOptions { cors_allow_origins: vec!["*".into()], ..HttpOptions::default() },
+    ] {
+        assert!(router(site.store.clone(), options.clone()).is_err(), "{options:?}");
+    }
 }
 
 #[tokio::test]
@@ -63,8 +73,38 @@ async fn every_answer_has_an_id() {
         let response = site.ask(Who::Nobody, Method::GET, path, None).await;
         assert_eq!(response.headers()["x-request-id"].len(), 36, "{path}");
     }
-    let request = Request::builder().uri("/api/v1/").header("x-request-id", "mine").body(Body::empty());
-    assert_eq!(site.send(request.unwrap()).await.headers()["x-request-id"], "mine");
+    let asked_as = async |id: &[u8]| {
+        let request = Request::builder().uri("/api/v1/").header("x-request-id", id).body(Body::empty());
+        site.send(request.unwrap()).await.headers()["x-request-id"].clone()
+    };
+    assert_eq!(asked_as(b"mine").await, "mine");
+    for id in [&b""[..], b"two words", b"\xff", &[b'x'; 129]] {
+        assert_eq!(asked_as(id).await.len(), 36, "{id:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_switched_off_is_not_there() {
+    let options = HttpOptions { enable_api: false, ..HttpOptions::default() };
+    let site = Site::empty(options).await;
+    for path in ["/api/v1/", "/api/v1/build/", "/api/v2/environment/"] {
+        assert_eq!(site.get(Who::Nobody, path).await["status"], 404, "{path}");
+    }
+    assert_eq!(site.get(Who::Nobody, "/health/ready").await["status"], 200);
+}
+
+#[tokio::test]
+async fn a_head_request_gets_the_headers_alone() {
+    let site = Site::new().await;
+    for path in ["/api/v1/", "/api/v1/environment/?page=1/", "/api/v1/build/1/logs/", "/openapi.json", "/login/"] {
+        let whole = site.ask(Who::Nobody, Method::GET, path, None).await;
+        let head = site.ask(Who::Nobody, Method::HEAD, path, None).await;
+        assert_eq!(head.status(), whole.status(), "{path}");
+        for name in ["content-type", "content-length"] {
+            assert_eq!(head.headers().get(name), whole.headers().get(name), "{path}");
+        }
+        assert_eq!(shown(head).await["body"], "", "{path}");
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use conda_store_core::{
     catalogue::{BuildResult, Catalogue, Claim, Database},
     clock::Clock,
     event::Reporter,
-    model::{ArtifactType, Build},
+    model::{ArtifactType, Build, BuildId},
     paths::{Layout, LayoutOptions},
     settings::Settings,
     solver::{Lock, SolveRequest, Solver},
@@ -155,7 +155,13 @@ impl Site {
         self.keep(build, ArtifactType::Lockfile, &format!("lockfile/{key}.yml"), "{\"version\": 1}").await;
     }
 
-    async fn keep(&self, build: &Build, artifact_type: ArtifactType, key: &str, text: &str) {
+    /// A build as it is now.
+    pub(crate) async fn build(&self, id: i32) -> Build {
+        self.store.catalogue().build(BuildId(id)).await.unwrap().unwrap()
+    }
+
+    /// Keeps an artifact of a build.
+    pub(crate) async fn keep(&self, build: &Build, artifact_type: ArtifactType, key: &str, text: &str) {
         let blob: StorageKey = key.parse().unwrap();
         self.store.storage().put(&blob, text.to_owned().into()).await.unwrap();
         self.store.catalogue().add_artifact(build.id, artifact_type, key).await.unwrap();

@@ -325,8 +325,6 @@ fn what_this_version_cannot_do_is_said_at_start() {
     for text in [
         "CondaStore:\n  storage_class: S3Storage",
         "CondaStoreServer:\n  authentication_class: GithubOAuthAuthentication",
-        "CondaStoreServer:\n  cors_allow_origins: ['https://a.org']",
-        "CondaStoreServer:\n  enable_api: false",
         "ContainerRegistry:\n  container_registries: {'https://r.org': {}}",
     ] {
         let problems = checked(text, Program::Server).unwrap_err();

@@ -89,14 +89,5 @@ fn refused_by_server(configuration: &Configuration) -> Vec<Problem> {
         let class = server.authentication_class.section();
         refuse("authentication_class", format!("{class} is not in this version; it takes DummyAuthentication"));
     }
-    if !server.enable_api {
-        refuse("enable_api", "this version has nothing but the API to serve; leave it out".into());
-    }
-    if !server.cors_allow_origins.is_empty() {
-        refuse("cors_allow_origins", "this version answers no other origins; leave it out".into());
-    }
-    if server.cors_allow_origin_regex != ".*" {
-        refuse("cors_allow_origin_regex", "this version answers no other origins; leave it out".into());
-    }
     found
 }
