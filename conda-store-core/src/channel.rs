@@ -42,6 +42,18 @@ impl ChannelAlias {
         Ok(url.into())
     }
 
+    /// What conda calls the channel at `url`: the name that [`resolve`](Self::resolve) would make this URL of, or the URL.
+    #[must_use]
+    pub fn name(&self, url: &str) -> String {
+        let url = url.trim_end_matches('/');
+        if DEFAULTS.contains(&url) {
+            return "defaults".into();
+        }
+        let alias = self.0.as_str().trim_end_matches('/');
+        let name = url.strip_prefix(alias).and_then(|rest| rest.strip_prefix('/'));
+        name.unwrap_or(url).to_owned()
+    }
+
     /// The URLs of several channels, each once, in order. `defaults` stands for two of them, `nodefaults` for none.
     ///
     /// # Errors
@@ -164,6 +176,18 @@ mod tests {
             ("/srv/a channel", "file:///srv/a%20channel/"),
         ] {
             assert_eq!(alias().resolve(channel).unwrap().as_str(), url);
+        }
+    }
+
+    #[test]
+    fn a_channel_is_called_as_people_write_it() {
+        for (url, name) in [
+            ("https://conda.anaconda.org/conda-forge/", "conda-forge"),
+            ("https://conda.anaconda.org/conda-forge/label/dev", "conda-forge/label/dev"),
+            ("https://repo.anaconda.com/pkgs/main/", "defaults"),
+            ("file:///srv/channel/", "file:///srv/channel"),
+        ] {
+            assert_eq!(alias().name(url), name);
         }
     }
 

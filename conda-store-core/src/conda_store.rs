@@ -52,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) pip_variables: BTreeMap<String, String>,
     pub(crate) running: Running,
     pub(crate) channel_lists: ChannelLists,
+    /// Held while the log of a completed build is added to.
+    pub(crate) log: tokio::sync::Mutex<()>,
 }
 
 impl CondaStore {
@@ -360,6 +362,7 @@ impl CondaStoreBuilder {
             pip_variables: self.pip_variables,
             running: Running::default(),
             channel_lists,
+            log: tokio::sync::Mutex::default(),
         };
         Ok(CondaStore { parts: Arc::new(parts) })
     }

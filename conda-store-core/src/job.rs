@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Result,
-    model::{BuildId, EnvironmentName, NamespaceName},
+    model::{ArtifactType, BuildId, EnvironmentName, NamespaceName},
     queue::{JobName, NewJob, Priority, RetryPolicy},
 };
 
@@ -20,6 +20,13 @@ pub enum Job {
     Build {
         /// Which one.
         build_id: BuildId,
+    },
+    /// Make an artifact of a completed build.
+    Artifact {
+        /// The build.
+        build_id: BuildId,
+        /// What is made of it.
+        artifact_type: ArtifactType,
     },
     /// Make the symlink of an environment lead to its current build, and tell of it.
     CurrentBuild {
@@ -49,6 +56,7 @@ impl Job {
     pub fn name(&self) -> JobName {
         JobName(match self {
             Self::Build { build_id } => format!("build/{build_id}"),
+            Self::Artifact { build_id, artifact_type } => format!("artifact/{build_id}/{artifact_type}"),
             Self::CurrentBuild { namespace, environment } => format!("current-build/{namespace}/{environment}"),
             Self::DeleteBuild { build_id } => format!("delete-build/{build_id}"),
             Self::Deletions => "deletions".into(),
@@ -63,7 +71,7 @@ impl Job {
     pub fn enqueueable(&self) -> NewJob {
         let (priority, every) = match self {
             Self::Build { .. } | Self::CurrentBuild { .. } => (Priority::INTERACTIVE, None),
-            Self::DeleteBuild { .. } | Self::Deletions => (Priority::FOLLOW_UP, None),
+            Self::Artifact { .. } | Self::DeleteBuild { .. } | Self::Deletions => (Priority::FOLLOW_UP, None),
             Self::Sweep => (Priority::PERIODIC, Some(Duration::from_secs(10))),
             Self::StorageMetrics => (Priority::PERIODIC, Some(Duration::from_mins(1))),
             Self::IndexChannels => (Priority::PERIODIC, Some(Duration::from_mins(15))),

@@ -10,6 +10,7 @@ compile_error!(
     "the catalogue needs a database: enable the feature `sqlite` or `postgres` of conda-store-core, or both"
 );
 
+pub mod artifact;
 pub mod auth;
 pub mod build_key;
 pub mod catalogue;

@@ -5,10 +5,10 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Catalogue, error};
+use super::{Catalogue, error, query::Transaction};
 use crate::{
     Error, Result,
-    model::{Artifact, ArtifactId, ArtifactType, BuildId},
+    model::{Artifact, ArtifactId, ArtifactType, BuildId, BuildStatus},
 };
 
 /// How far the making of an artifact is.
@@ -129,6 +129,22 @@ impl ProgressRow {
     }
 }
 
+pub(super) async fn write_state(
+    transaction: &mut Transaction<'_>,
+    operation: &'static str,
+    build: BuildId,
+    progress: &ArtifactProgress,
+) -> Result<()> {
+    const UPSERT: &str = "insert into cs_artifact_state (build_id, artifact_type, state, message, sha256, size) \
+        values ($1, $2, $3, $4, $5, $6) on conflict (build_id, artifact_type) do update set \
+        state = excluded.state, message = excluded.message, sha256 = excluded.sha256, size = excluded.size";
+    let upsert = transaction.query(operation, UPSERT);
+    let upsert = upsert.value(build).value(progress.artifact_type.as_str()).value(progress.state.as_str());
+    let upsert = upsert.value(progress.message.clone()).value(progress.sha256.clone()).value(progress.size);
+    upsert.run().await?;
+    Ok(())
+}
+
 const ARTIFACTS: &str = "select id, build_id, artifact_type, key from build_artifact where ";
 
 impl Catalogue {
@@ -182,16 +198,30 @@ impl Catalogue {
         row.map(Artifact::try_from).transpose()
     }
 
-    /// Writes down how far an artifact is, in place of what was known of it.
+    /// Writes down how far an artifact is, in place of what was known of it. The `status_info` of a completed build then
+    /// names every artifact that could not be made, and why.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) where there is no such build.
     pub async fn set_artifact_state(&self, build: BuildId, progress: &ArtifactProgress) -> Result<()> {
-        const UPSERT: &str = "insert into cs_artifact_state (build_id, artifact_type, state, message, sha256, size) \
-            values ($1, $2, $3, $4, $5, $6) on conflict (build_id, artifact_type) do update set \
-            state = excluded.state, message = excluded.message, sha256 = excluded.sha256, size = excluded.size";
-        let upsert = self.database.query("set the state of an artifact", UPSERT);
-        let upsert = upsert.value(build).value(progress.artifact_type.as_str()).value(progress.state.as_str());
-        let upsert = upsert.value(progress.message.clone()).value(progress.sha256.clone()).value(progress.size);
-        upsert.run().await?;
-        Ok(())
+        const OPERATION: &str = "set the state of an artifact";
+        const FAILED: &str = "select artifact_type, coalesce(message, '') from cs_artifact_state \
+            where build_id = $1 and state = 'FAILED' order by artifact_type";
+        const UPDATE: &str = "update build set status_info = $1 where id = $2 and status = $3";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        // Artifacts of a build end side by side, and each writes the sentence of all.
+        let lock = transaction.query(OPERATION, "select id from build where id = ").bind(build);
+        let locked: Option<(i32,)> = lock.push_either("", " for no key update").first().await?;
+        if locked.is_none() {
+            return Err(Error::not_found(OPERATION, "build does not exist").with("build", build));
+        }
+        write_state(&mut transaction, OPERATION, build, progress).await?;
+        let failed: Vec<(String, String)> = transaction.query(OPERATION, FAILED).value(build).all().await?;
+        let info: Vec<_> = failed.iter().map(|(name, why)| format!("{name} could not be made: {why}")).collect();
+        let info = Some(info.join("; ")).filter(|info| !info.is_empty());
+        let update = transaction.query(OPERATION, UPDATE).value(info).value(build);
+        update.value(BuildStatus::Completed.as_str()).run().await?;
+        transaction.commit(OPERATION).await
     }
 
     /// How far the artifacts of a build are, by type.

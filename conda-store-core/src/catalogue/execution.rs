@@ -9,13 +9,13 @@ use rattler_conda_types::RepoDataRecord;
 use serde::de::IntoDeserializer;
 use sqlx::FromRow;
 
-use super::{Catalogue, builds::parse_status, error, query::Transaction, record};
+use super::{ArtifactProgress, Catalogue, artifacts, builds::parse_status, error, query::Transaction, record};
 use crate::{
     Error, ErrorKind, Result,
     clock::Timestamp,
     event::Phase,
     job::Stop,
-    model::{BuildId, BuildStatus},
+    model::{ArtifactType, BuildId, BuildStatus},
 };
 
 /// What became of the wish to work on a build.
@@ -48,6 +48,8 @@ pub struct BuildResult<'a> {
     pub packages: &'a [RepoDataRecord],
     /// Whether it becomes the environment's current build, if that is not a newer one.
     pub make_current: bool,
+    /// What is to be made of it from now on.
+    pub artifacts: &'a [ArtifactType],
 }
 
 /// What became of the wish to cancel a build.
@@ -222,6 +224,9 @@ impl Catalogue {
         record::packages(&mut transaction, id, result.packages).await?;
         let update = transaction.query(OPERATION, UPDATE).value(BuildStatus::Completed.as_str()).value(result.size);
         update.value(self.clock.now()).value(id).run().await?;
+        for artifact_type in result.artifacts {
+            artifacts::write_state(&mut transaction, OPERATION, id, &ArtifactProgress::pending(*artifact_type)).await?;
+        }
         let became_current = result.make_current && make_current(&mut transaction, OPERATION, id).await?;
         hand_back(&mut transaction, OPERATION, id).await?;
         transaction.commit(OPERATION).await?;

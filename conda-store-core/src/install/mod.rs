@@ -21,10 +21,11 @@ mod remove;
 mod scripts;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::{Error, ErrorKind, Result};
 
+pub(crate) use self::store::parallelism;
 pub use self::{
     download::Retry,
     environment::{Environment, fetch, link},

@@ -330,6 +330,6 @@ fn disk(path: &Path, error: io::Error) -> Error {
 }
 
 /// As many threads as there are cores.
-pub(super) fn parallelism() -> usize {
+pub(crate) fn parallelism() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }

@@ -112,8 +112,9 @@ fn given_up(lost: u32) -> Error {
     Error::unexpected("build environment", message)
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Error {
+/// What a panic says, as an error.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Error {
     let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let message = format!("the build met a defect of conda-store: {}", words.unwrap_or("it panicked without a word"));
+    let message = format!("the work met a defect of conda-store: {}", words.unwrap_or("it panicked without a word"));
     Error::unexpected("build environment", message)
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{attempt::Run, steps::Built};
 use crate::{
-    Error, Result, build_key,
+    Error, Result, artifact, build_key,
     catalogue::BuildResult,
     conda_store::CondaStore,
     error::ErrorKind,
@@ -45,7 +45,12 @@ impl Run<'_> {
     }
 
     async fn complete(&self, built: &Built) -> Result<Outcome> {
-        let result = BuildResult { size: built.size, packages: &built.packages, make_current: true };
+        let result = BuildResult {
+            size: built.size,
+            packages: &built.packages,
+            make_current: true,
+            artifacts: &artifact::made_of(&built.artifacts),
+        };
         match self.store.catalogue().complete_build(self.build.id, self.number, result).await {
             Err(error) if error.kind() == ErrorKind::Stale => return self.stop_short(error).await,
             completed => completed?,
@@ -54,6 +59,8 @@ impl Run<'_> {
         self.store.catalogue().add_artifact(self.build.id, ArtifactType::Directory, &directory).await?;
         self.store.settle(self.build.id).await?;
         self.close_log("completed").await;
+        // After the log is written: an artifact that fails adds to it.
+        self.store.hand_in_artifacts(self.build.id).await?;
         Ok(Outcome::Done)
     }
 

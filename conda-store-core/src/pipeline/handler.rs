@@ -20,13 +20,17 @@ impl JobHandler for CondaStore {
     async fn handle(&self, job: &Job, attempt: &Attempt) -> Result<Outcome> {
         match job {
             Job::Build { build_id } => self.handle_build(*build_id, attempt).await,
+            Job::Artifact { build_id, artifact_type } => self.handle_artifact(*build_id, *artifact_type, attempt).await,
             Job::CurrentBuild { namespace, environment } => {
                 self.follow_current_build(namespace, environment).await.map(|()| Outcome::Done)
             }
             Job::DeleteBuild { build_id } => self.handle_deletion(*build_id, attempt).await,
             Job::Deletions => self.enqueue_deletions().await.map(|()| Outcome::Done),
-            Job::Sweep => self.sweep().await.map(|()| Outcome::Done),
             Job::IndexChannels => self.index_channels(attempt).await,
+            Job::Sweep => {
+                self.sweep().await?;
+                self.sweep_artifacts().await.map(|()| Outcome::Done)
+            }
             Job::StorageMetrics => self.measure_storage().await.map(|()| Outcome::Done),
         }
     }
@@ -65,7 +69,10 @@ impl CondaStore {
         let (number, lost) = match self.catalogue().claim_build(build_id, &attempt.worker, attempt.lease).await? {
             Claim::Started { attempt, lost } => (attempt, lost),
             // A worker may have been lost between completing the build and what follows of it.
-            Claim::Over(BuildStatus::Completed) => return self.settle(build_id).await.map(|()| Outcome::Done),
+            Claim::Over(BuildStatus::Completed) => {
+                self.settle(build_id).await?;
+                return self.hand_in_artifacts(build_id).await.map(|()| Outcome::Done);
+            }
             // Whoever has it finishes it; if not, the sweeper enqueues it again.
             Claim::Busy { .. } | Claim::Over(_) | Claim::Missing => return Ok(Outcome::Done),
         };
@@ -125,5 +132,5 @@ const RENEWALS: u32 = 3;
 /// A build this young is most likely on its way into the queue.
 const SETTLED: Duration = Duration::from_secs(5);
 
-/// How many builds are looked at in one query.
-const SWEPT_AT_ONCE: u32 = 500;
+/// How many builds, or artifacts, are looked at in one query.
+pub(super) const SWEPT_AT_ONCE: u32 = 500;

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! claim → solve (or read the lockfile) → fetch → link into a staging directory → move into place
-//!       → link scripts → pip packages → permissions → record and complete → symlink
+//!       → link scripts → pip packages → permissions → record and complete → symlink → artifacts, each a job of its own
 //! ```
 //!
 //! Attempts never share a directory until their packages are linked: each links into a staging directory of its own, for
 //! the final prefix, and moves it into place after its claim was confirmed once more. So a worker that was taken for lost
 //! and comes back cannot write into what another one builds.
 
+mod artifact;
 mod attempt;
 mod deletion;
 mod finish;

@@ -31,6 +31,8 @@ pub(super) struct Built {
     pub(super) size: i64,
     /// The conda packages in it.
     pub(super) packages: Vec<RepoDataRecord>,
+    /// The artifacts that the settings ask for.
+    pub(super) artifacts: Vec<ArtifactType>,
 }
 
 /// What is to be built: packages that were chosen, and what goes with them.
@@ -57,7 +59,7 @@ impl Run<'_> {
         let pip = self.install_pip(&plan).await?;
         self.write_lockfile(&plan, platform, pip).await?;
         self.set_permissions(&settings).await?;
-        Ok(Built { size: self.measure().await?, packages })
+        Ok(Built { size: self.measure().await?, packages, artifacts: settings.build_artifacts })
     }
 
     async fn specification(&self) -> Result<Specification> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use conda_store_core::{
     ErrorKind,
     build_key::{BuildKeyFormat, BuildKeyParts, BuildKeyReference},
-    catalogue::{ArtifactProgress, ArtifactState, NewBuild, NewSpecification, StorageMetrics},
+    catalogue::{ArtifactProgress, ArtifactState, BuildResult, NewBuild, NewSpecification, StorageMetrics},
     clock::Clock,
     model::{ArtifactType, BuildId, BuildStatus, EnvironmentName, NamespaceName},
 };
@@ -245,8 +245,32 @@ async fn artifact_states_are_replaced_and_pending_ones_found() {
         for progress in [&done, &failed] {
             fixture.catalogue.set_artifact_state(build, progress).await.unwrap();
         }
-        assert_eq!(fixture.catalogue.artifact_states(build).await.unwrap(), [done, failed]);
+        assert_eq!(fixture.catalogue.artifact_states(build).await.unwrap(), [done, failed.clone()]);
+        let info = async || fixture.catalogue.build(build).await.unwrap().unwrap().status_info;
+        assert_eq!(info().await.unwrap(), "DOCKER_MANIFEST could not be made: the disk is full");
         assert_eq!(fixture.catalogue.pending_artifacts(None, 10).await.unwrap(), []);
+
+        let again = ArtifactProgress::pending(ArtifactType::DockerManifest);
+        fixture.catalogue.set_artifact_state(build, &again).await.unwrap();
+        assert_eq!(info().await, None, "what is tried again has not failed");
+        let error = fixture.catalogue.set_artifact_state(BuildId(999), &again).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        // The sentence of a build that failed itself is its own.
+        fixture.catalogue.set_artifact_state(running, &failed).await.unwrap();
+        assert_eq!(fixture.catalogue.build(running).await.unwrap().unwrap().status_info, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_completed_build_shall_have_made_of_it_is_written_with_it() {
+    both(async |fixture| {
+        let (build, attempt) = fixture.start("team/web").await;
+        let artifacts = [ArtifactType::CondaPack, ArtifactType::Yaml];
+        let result = BuildResult { size: 1, packages: &[], make_current: true, artifacts: &artifacts };
+        fixture.catalogue.complete_build(build, attempt, result).await.unwrap();
+        let expected = artifacts.map(ArtifactProgress::pending);
+        assert_eq!(fixture.catalogue.artifact_states(build).await.unwrap(), expected);
     })
     .await;
 }

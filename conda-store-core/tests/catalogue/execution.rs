@@ -13,7 +13,7 @@ use conda_store_core::{
 
 use crate::support::{Fixture, LEASE, both, create, package};
 
-const NOTHING: BuildResult<'_> = BuildResult { size: 1, packages: &[], make_current: true };
+const NOTHING: BuildResult<'_> = BuildResult { size: 1, packages: &[], make_current: true, artifacts: &[] };
 
 async fn build(fixture: &Fixture, id: BuildId) -> Build {
     fixture.catalogue.build(id).await.unwrap().unwrap()
@@ -25,7 +25,7 @@ async fn claim(fixture: &Fixture, id: BuildId) -> Claim {
 
 /// Everything that only the holder may do, as `attempt`.
 async fn as_holder(fixture: &Fixture, id: BuildId, attempt: u32) -> Vec<Error> {
-    let result = BuildResult { size: 666, packages: &[package("stale", "1")], make_current: true };
+    let result = BuildResult { size: 666, packages: &[package("stale", "1")], make_current: true, artifacts: &[] };
     vec![
         fixture.catalogue.complete_build(id, attempt, result).await.unwrap_err(),
         fixture.catalogue.fail_build(id, attempt, "stale").await.unwrap_err(),
@@ -58,7 +58,7 @@ async fn a_build_runs_to_its_end() {
         fixture.clock.advance(Duration::from_secs(30));
         assert_eq!(fixture.catalogue.renew_build(id, 1, LEASE).await.unwrap(), None);
         let packages = [package("a", "1"), package("b", "2")];
-        let result = BuildResult { size: 5_000_000_000, packages: &packages, make_current: true };
+        let result = BuildResult { size: 5_000_000_000, packages: &packages, make_current: true, artifacts: &[] };
         assert!(fixture.catalogue.complete_build(id, 1, result).await.unwrap());
         let done = build(fixture, id).await;
         assert_eq!((done.status, done.size), (BuildStatus::Completed, Some(5_000_000_000)));
@@ -265,7 +265,7 @@ async fn builds_that_bring_the_same_packages_complete_at_once() {
                 packages.reverse();
             }
             tokio::spawn(async move {
-                let result = BuildResult { size: 1, packages: &packages, make_current: true };
+                let result = BuildResult { size: 1, packages: &packages, make_current: true, artifacts: &[] };
                 catalogue.complete_build(id, attempt, result).await.unwrap();
                 catalogue.build_packages(id, &PackageQuery::new(1)).await.unwrap().total
             })

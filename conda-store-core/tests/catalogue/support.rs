@@ -80,7 +80,7 @@ impl Fixture {
     /// A completed build of `namespace/name` with these packages.
     pub(crate) async fn complete(&self, path: &str, packages: &[RepoDataRecord]) -> BuildId {
         let (build, attempt) = self.start(path).await;
-        let result = BuildResult { size: 10, packages, make_current: true };
+        let result = BuildResult { size: 10, packages, make_current: true, artifacts: &[] };
         self.catalogue.complete_build(build, attempt, result).await.unwrap();
         build
     }

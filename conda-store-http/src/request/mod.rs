@@ -13,5 +13,5 @@ pub(crate) use self::{
     filters::{BuildFilters, EnvironmentFilters, PackageFilters, PackageSearchFilters},
     paging::{CursorPage, NumberedPage, ordering},
     parameters::Parameters,
-    path::{BuildPath, EnvironmentPath, NamespacePath, StoragePath},
+    path::{BuildArtifactPath, BuildPath, EnvironmentPath, NamespacePath, StoragePath},
 };

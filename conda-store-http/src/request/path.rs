@@ -2,7 +2,8 @@
 
 use axum::extract::{FromRequestParts, Path};
 use conda_store_core::{
-    model::{BuildId, EnvironmentName, NamespaceName},
+    Error,
+    model::{ArtifactType, BuildId, EnvironmentName, NamespaceName},
     storage::StorageKey,
 };
 use http::request::Parts;
@@ -36,16 +37,47 @@ impl FromRequestParts<Face> for BuildPath {
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
         let text: String = segments(parts, face, NO_SUCH_BUILD).await?;
-        match text.parse::<i64>() {
-            Ok(id) => Ok(Self(i32::try_from(id).ok().map(BuildId))),
-            Err(_) => Err(Failure::type_of("path", "build_id", "must be an integer of at most 64 bits", "int_parsing")),
-        }
+        read_build_id(&text).map(Self)
+    }
+}
+
+fn read_build_id(text: &str) -> Answer<Option<BuildId>> {
+    match text.parse::<i64>() {
+        Ok(id) => Ok(i32::try_from(id).ok().map(BuildId)),
+        Err(_) => Err(Failure::type_of("path", "build_id", "must be an integer of at most 64 bits", "int_parsing")),
     }
 }
 
 impl IntoParams for BuildPath {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![path("build_id", "the id of the build", schema::integer(1))]
+    }
+}
+
+/// `/{build_id}/artifact/{artifact_type}`.
+#[derive(Debug)]
+pub(crate) struct BuildArtifactPath {
+    /// As in [`BuildPath`].
+    pub(crate) build_id: Option<BuildId>,
+    pub(crate) artifact_type: ArtifactType,
+}
+
+impl FromRequestParts<Face> for BuildArtifactPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
+        let (build_id, artifact_type): (String, String) = segments(parts, face, NO_SUCH_BUILD).await?;
+        let artifact_type = artifact_type
+            .parse()
+            .map_err(|error: Error| Failure::type_of("path", "artifact_type", error.message(), "enum"))?;
+        Ok(Self { build_id: read_build_id(&build_id)?, artifact_type })
+    }
+}
+
+impl IntoParams for BuildArtifactPath {
+    fn into_params(location: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let artifact_type = path("artifact_type", "what is to be made", schema::ArtifactType::schema());
+        BuildPath::into_params(location).into_iter().chain([artifact_type]).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The routes: one handler per file, which takes the request apart, authorises it, calls core and shapes the answer.
 
 mod adapt;
+mod build_archive;
+mod build_artifact_make;
 mod build_cancel;
 mod build_delete;
 mod build_get;
@@ -66,7 +68,7 @@ fn version_1() -> OpenApiRouter<Face> {
 }
 
 fn version_2() -> OpenApiRouter<Face> {
-    OpenApiRouter::new().routes(routes!(environment_list_v2::handle))
+    OpenApiRouter::new().routes(routes!(environment_list_v2::handle)).routes(routes!(build_artifact_make::handle))
 }
 
 fn environments() -> OpenApiRouter<Face> {
@@ -88,6 +90,7 @@ fn builds() -> OpenApiRouter<Face> {
         .routes(routes!(build_packages::handle))
         .routes(routes!(build_logs::handle))
         .routes(routes!(build_yaml::handle))
+        .routes(routes!(build_archive::handle))
         .routes(lockfile())
         .routes(also_at("/build/{build_id}/conda-lock.yml", lockfile()))
         .routes(also_at("/build/{build_id}/conda-lock.yaml", lockfile()))

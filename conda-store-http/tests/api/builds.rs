@@ -128,6 +128,22 @@ async fn streams_blobs_to_readers_of_their_environment() {
 }
 
 #[tokio::test]
+async fn has_artifacts_made_again() {
+    let site = Site::new().await;
+    let path = "/api/v2/build/2/artifact/YAML/";
+    assert_json_snapshot!("artifact-made-again", site.as_everybody(&Method::PUT, path, None).await);
+    let states = site.store.catalogue().artifact_states(BuildId(2)).await.unwrap();
+    assert_eq!(states, [ArtifactProgress::pending(ArtifactType::Yaml)]);
+    let mut refused = Vec::new();
+    for path in ["2/artifact/LOGS/", "2/artifact/nonsense/", "3/artifact/YAML/", "x/artifact/YAML/"] {
+        let answer = site.ask(Who::Admin, Method::PUT, &format!("/api/v2/build/{path}"), None).await;
+        refused.push(json!({ path: shown(answer).await }));
+    }
+    assert_json_snapshot!("artifact-refused", refused);
+    assert_eq!(site.get(Who::Viewer, "/api/v1/build/2/archive/").await["status"], 404);
+}
+
+#[tokio::test]
 async fn cancels_a_build_once() {
     let site = Site::new().await;
     assert_json_snapshot!("cancel", site.as_everybody(&Method::PUT, "/api/v1/build/3/cancel/", None).await);

@@ -1,6 +1,6 @@
 //! Options that this version takes and cannot follow yet: the one list of them.
 
-use conda_store_core::model::ArtifactType;
+use conda_store_core::{artifact, model::ArtifactType};
 
 use super::{
     Configuration, Section,
@@ -23,8 +23,8 @@ pub(super) enum Severity {
 
 use Severity::{Refused, WithoutEffect};
 
-/// Artifacts that are made.
-const MADE: [ArtifactType; 2] = [ArtifactType::Lockfile, ArtifactType::Logs];
+/// Artifacts that are made while the environment is built.
+const MADE_BY_BUILDS: [ArtifactType; 2] = [ArtifactType::Lockfile, ArtifactType::Logs];
 
 /// Options that are set and have no effect, with the reason.
 const WITHOUT_EFFECT: [(&str, &str, &str); 11] = [
@@ -61,7 +61,10 @@ pub(super) fn unsupported(configuration: &Configuration, program: Program) -> Ve
 
 fn artifacts(configuration: &Configuration) -> Option<Problem> {
     let asked = configuration.conda_store.build_artifacts.iter();
-    let missing: Vec<_> = asked.filter(|artifact| !MADE.contains(artifact)).map(|artifact| artifact.as_str()).collect();
+    let missing: Vec<_> = asked
+        .filter(|artifact| ![&MADE_BY_BUILDS[..], &artifact::MADE].concat().contains(artifact))
+        .map(|artifact| artifact.as_str())
+        .collect();
     let message = format!("{} are not made by this version", missing.join(", "));
     (!missing.is_empty()).then(|| configuration.problem(CondaStoreSection::NAME, "build_artifacts", message))
 }

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The packages of the real channel, or `None` where the machine has none.
-pub(super) fn channel() -> Option<Vec<RepoDataRecord>> {
+pub(crate) fn channel() -> Option<Vec<RepoDataRecord>> {
     let root = PathBuf::from(testing::service("channel")?);
     let channel = Channel::from_url(Url::from_directory_path(&root).unwrap());
     let read = |subdir| RepoData::from_path(root.join(subdir).join("repodata.json")).unwrap();
@@ -33,7 +33,7 @@ pub(super) fn channel() -> Option<Vec<RepoDataRecord>> {
 }
 
 /// The packages that meet `specs`.
-pub(super) fn solve(channel: &[RepoDataRecord], specs: &[&str]) -> Vec<RepoDataRecord> {
+pub(crate) fn solve(channel: &[RepoDataRecord], specs: &[&str]) -> Vec<RepoDataRecord> {
     let virtual_package = |(name, version): (&str, &str)| GenericVirtualPackage {
         name: PackageName::new_unchecked(name),
         version: version.parse().unwrap(),
@@ -47,19 +47,19 @@ pub(super) fn solve(channel: &[RepoDataRecord], specs: &[&str]) -> Vec<RepoDataR
 
 /// A store and places for environments, which go away together.
 #[derive(Debug)]
-pub(super) struct Workshop {
-    pub(super) directory: TempDir,
-    pub(super) store: PackageStore,
-    pub(super) events: Events,
-    pub(super) cancellation: CancellationToken,
+pub(crate) struct Workshop {
+    pub(crate) directory: TempDir,
+    pub(crate) store: PackageStore,
+    pub(crate) events: Events,
+    pub(crate) cancellation: CancellationToken,
 }
 
 impl Workshop {
-    pub(super) async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::with(|_| {}).await
     }
 
-    pub(super) async fn with(change: impl FnOnce(&mut PackageStoreSettings)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut PackageStoreSettings)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = PackageStoreSettings::new(directory.path().join("store"));
         settings.retry.pause = std::time::Duration::from_millis(5);
@@ -68,7 +68,7 @@ impl Workshop {
         Self { directory, store, events: Events::default(), cancellation: CancellationToken::new() }
     }
 
-    pub(super) fn environment(&self, name: &str, records: Vec<RepoDataRecord>) -> Environment {
+    pub(crate) fn environment(&self, name: &str, records: Vec<RepoDataRecord>) -> Environment {
         Environment {
             prefix: self.directory.path().join(name),
             directory: self.directory.path().join(name),
@@ -80,28 +80,28 @@ impl Workshop {
         }
     }
 
-    pub(super) async fn install(&self, environment: &Environment) -> Result<Vec<PrefixRecord>> {
+    pub(crate) async fn install(&self, environment: &Environment) -> Result<Vec<PrefixRecord>> {
         let packages = fetch(&self.store, &environment.records, &self.events, &self.cancellation).await?;
         link(environment, &packages, &SystemClock, &self.events, &self.cancellation).await
     }
 
     /// Files and directories of the store below `name`.
-    pub(super) fn stored(&self, name: &str) -> Vec<PathBuf> {
+    pub(crate) fn stored(&self, name: &str) -> Vec<PathBuf> {
         entries(&self.directory.path().join("store").join(name))
     }
 }
 
-pub(super) fn client() -> reqwest_middleware::ClientWithMiddleware {
+pub(crate) fn client() -> reqwest_middleware::ClientWithMiddleware {
     reqwest_middleware::ClientBuilder::new(reqwest::Client::builder().build().unwrap()).build()
 }
 
-pub(super) fn entries(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn entries(directory: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// Remembers what was reported.
 #[derive(Debug, Default)]
-pub(super) struct Events(Mutex<Vec<BuildEvent>>);
+pub(crate) struct Events(Mutex<Vec<BuildEvent>>);
 
 impl Reporter for Events {
     fn report(&self, event: BuildEvent) {
@@ -110,12 +110,12 @@ impl Reporter for Events {
 }
 
 impl Events {
-    pub(super) fn all(&self) -> Vec<BuildEvent> {
+    pub(crate) fn all(&self) -> Vec<BuildEvent> {
         self.0.lock().unwrap().clone()
     }
 
     /// The lines for the log.
-    pub(super) fn messages(&self) -> Vec<String> {
+    pub(crate) fn messages(&self) -> Vec<String> {
         let text = |event| match event {
             BuildEvent::Message { text } => Some(text),
             _ => None,

@@ -2,7 +2,7 @@
 
 mod channel;
 mod fetching;
-mod fixture;
+pub(crate) mod fixture;
 mod layouts;
 mod package;
 mod permissions;
