@@ -17,6 +17,7 @@ mod archive;
 mod conda_meta;
 mod export;
 mod gzip;
+mod installer;
 mod placeholder;
 mod portable;
 mod shell;
@@ -42,7 +43,7 @@ use crate::{
 pub use self::tree::{Entry, EntryKind, Tree};
 
 /// The artifacts that [`make`] makes.
-pub const MADE: [ArtifactType; 2] = [ArtifactType::Yaml, ArtifactType::CondaPack];
+pub const MADE: [ArtifactType; 3] = [ArtifactType::Yaml, ArtifactType::CondaPack, ArtifactType::ConstructorInstaller];
 
 /// What an artifact is to be made of.
 #[derive(Clone, Debug)]
@@ -87,6 +88,9 @@ pub async fn make(artifact_type: ArtifactType, request: Request, storage: &dyn S
             publish(storage, format!("yaml/{build_key}.yml"), bytes(text)).await
         }
         ArtifactType::CondaPack => publish(storage, format!("archive/{build_key}.tar.gz"), archive::stream(tree)).await,
+        ArtifactType::ConstructorInstaller => {
+            publish(storage, format!("installer/{build_key}.sh"), installer::stream(tree)).await
+        }
         other => {
             let message = format!("{other} is not made of a completed environment");
             Err(Error::new(ErrorKind::Unsupported, "make artifact", message))

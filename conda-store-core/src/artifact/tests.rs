@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use rattler_conda_types::RepoDataRecord;
 use sha2::{Digest, Sha256};
 
-use super::{Tree, archive, export};
+use super::{Tree, archive, export, installer};
 use crate::{
     install::{
         Environment,
@@ -248,4 +248,54 @@ async fn exports_what_conda_prints() {
     assert_eq!(read["variables"], serde_json::json!({"GREETING": "hello: you"}));
     assert_eq!(read["prefix"], environment.prefix.to_str().unwrap());
     assert!(read["channels"][0].as_str().unwrap().starts_with("file:///"), "{text}");
+}
+
+#[tokio::test]
+async fn an_installer_installs_and_refuses() {
+    let Some(channel) = channel() else { return };
+    let workshop = Workshop::open().await;
+    let root = workshop.directory.path();
+    let specs: Vec<_> = SCIENCE.into_iter().chain(NO_PYTHON).chain(["hello-py"]).collect();
+    let environment = installed(&workshop, "built", solve(&channel, &specs)).await;
+    let pieces: Vec<_> = installer::stream(Tree::read(&environment.prefix).unwrap()).try_collect().await.unwrap();
+    let original = pieces.concat();
+    fs::rename(&environment.prefix, root.join("gone")).unwrap();
+    let file = root.join("tool.sh");
+    fs::write(&file, &original).unwrap();
+
+    // With a blank, first lines cannot name the interpreter.
+    for name in ["i".to_owned(), long_name(), "with blank & more".to_owned()] {
+        let target = root.join(&name);
+        run(Command::new("sh").arg(&file).args(["-b", "-p"]).arg(&target));
+        assert_eq!(holding(&target, &environment.prefix), Vec::<PathBuf>::new());
+        run(Command::new(target.join("bin/python")).args(["-c", "import numpy, pandas, flask"]));
+        let text = format!("source '{}/bin/activate' && flask --version && hello-py", target.display());
+        run(Command::new("bash").arg("-c").arg(text));
+        assert_eq!(Tree::read(&target).unwrap().records().len(), environment.records.len());
+    }
+    run(Command::new(root.join("i/bin/flask")).arg("--version"));
+
+    let refusal = |file: &Path, arguments: &[&str]| {
+        let output = Command::new("sh").arg(file).args(arguments).env("HOME", root).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let taken = root.join("i").to_str().unwrap().to_owned();
+    assert!(refusal(&file, &["-b", "-p", &taken]).contains("is not empty"));
+    assert!(refusal(&file, &["-b", "-x"]).contains("usage:"));
+    assert!(refusal(&file, &["-b", "-p", &format!("/{}", "x/".repeat(150))]).contains("longer than 255 bytes"));
+    run(Command::new("sh").arg(&file).args(["-b", "-f", "-p", &taken]));
+    // Without -p beside the home directory, and without a terminal without a question.
+    run(Command::new("sh").arg(&file).env("HOME", root));
+    assert!(root.join("tool/bin/python").try_exists().unwrap());
+    let help = run(Command::new("sh").arg(&file).arg("-h"));
+    assert!(String::from_utf8(help.stdout).unwrap().contains("-p PREFIX"));
+
+    let mut damaged = original.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&file, &damaged).unwrap();
+    assert!(refusal(&file, &["-b", "-p", "elsewhere"]).contains("is damaged"));
+    fs::write(&file, &original[..original.len() - 10]).unwrap();
+    assert!(refusal(&file, &["-b", "-p", "elsewhere"]).contains("is damaged"));
 }

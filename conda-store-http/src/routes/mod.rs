@@ -6,6 +6,7 @@ mod build_artifact_make;
 mod build_cancel;
 mod build_delete;
 mod build_get;
+mod build_installer;
 mod build_list;
 mod build_lockfile;
 mod build_logs;
@@ -91,6 +92,7 @@ fn builds() -> OpenApiRouter<Face> {
         .routes(routes!(build_logs::handle))
         .routes(routes!(build_yaml::handle))
         .routes(routes!(build_archive::handle))
+        .routes(routes!(build_installer::handle))
         .routes(lockfile())
         .routes(also_at("/build/{build_id}/conda-lock.yml", lockfile()))
         .routes(also_at("/build/{build_id}/conda-lock.yaml", lockfile()))

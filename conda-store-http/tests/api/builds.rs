@@ -141,6 +141,9 @@ async fn has_artifacts_made_again() {
     }
     assert_json_snapshot!("artifact-refused", refused);
     assert_eq!(site.get(Who::Viewer, "/api/v1/build/2/archive/").await["status"], 404);
+    let answer = site.get(Who::Viewer, "/api/v1/build/2/installer/").await;
+    assert_eq!(answer["status"], 400);
+    assert_eq!(answer["body"]["message"], "Build 2 doesn't have an installer");
 }
 
 #[tokio::test]
