@@ -66,6 +66,10 @@ async fn slow_build(api: &Api, channel: &str) -> i64 {
     let text = specification("slow", channel, &["many-files", "large-file", "python=3.11", "numpy", "pandas"]);
     let id = api.submit("default", &text).await.unwrap();
     api.wait_for(id, &["BUILDING"], LIMIT).await.unwrap();
+    let log = format!("/api/v1/build/{id}/logs/");
+    while !api.text(&log).await.is_ok_and(|log| log.contains("solve started")) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     id
 }
 
@@ -102,7 +106,9 @@ async fn a_worker_that_comes_back_too_late_writes_nothing() {
     let build = api.completed(id, LIMIT).await.unwrap();
     first.signal(Signal::SIGCONT);
     let begun = std::time::Instant::now();
-    while !site.output("worker-a").contains("claim on a build was lost") {
+    let job = format!("job.name=build/{id}");
+    let lost = |line: &str| line.contains(&job) && line.contains("was lost");
+    while !site.output("worker-a").lines().any(lost) {
         assert!(begun.elapsed() < Duration::from_secs(30), "the worker notices nothing: {}", site.output("worker-a"));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
