@@ -29,7 +29,8 @@ async fn main() -> anyhow::Result<()> {
     let database = Database::connect(&format!("sqlite:{}", directory.join("catalogue.db").display())).await?;
     let catalogue = Catalogue::new(database.clone(), Arc::clone(&clock));
     catalogue.migrate().await?;
-    let tokens = Arc::new(Tokens::new(TokensConfig::default(), Arc::clone(&clock))?);
+    let tokens = Arc::new(Tokens::new(TokensConfig::default(), catalogue.clone(), Arc::clone(&clock))?);
+    let roles = RoleAuthorizer::new(RolesConfig::default(), catalogue.clone(), Arc::clone(&clock));
     let storage = LocalStorageConfig { storage_path: directory.join("storage"), storage_url: None };
 
     let store = CondaStore::builder()
@@ -38,7 +39,7 @@ async fn main() -> anyhow::Result<()> {
         .queue(SqlQueue::migrated(database, Arc::clone(&clock)).await?)
         .layout(Layout::new(&LayoutOptions::new(directory.join("state")), &std::env::current_dir()?)?)
         .authenticator(DummyAuthenticator::new(tokens, LoginConfig::default(), &DummyConfig::default()))
-        .authorizer(RoleAuthorizer::new(RolesConfig::default(), Arc::clone(&clock)))
+        .authorizer(roles)
         .build()
         .await?;
 

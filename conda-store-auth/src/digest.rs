@@ -17,4 +17,9 @@ impl SecretDigest {
     pub(crate) fn matches(&self, other: &Self) -> Choice {
         self.0.ct_eq(&other.0)
     }
+
+    /// The digest in hexadecimal digits.
+    pub(crate) fn hexadecimal(&self) -> String {
+        hex::encode(self.0)
+    }
 }

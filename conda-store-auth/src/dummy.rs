@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use async_trait::async_trait;
 use conda_store_core::{
     Error, ErrorKind, Result,
-    auth::{ArnPattern, Authenticator, Credentials, Entity, Login, LoginStep, Role},
+    auth::{ArnPattern, Authenticator, Credentials, Entity, IssuedToken, Login, LoginStep, Role, TokenRequest},
 };
 use http::request::Parts;
 use secrecy::{ExposeSecret, SecretString};
@@ -65,7 +65,7 @@ impl Authenticator for DummyAuthenticator {
     }
 
     async fn authenticate(&self, request: &Parts) -> Result<Option<Entity>> {
-        Ok(self.tokens.authenticate(&request.headers, &self.login.cookie_name))
+        self.tokens.authenticate(&request.headers, &self.login.cookie_name).await
     }
 
     async fn login_step(&self, _callback: &Url) -> Result<LoginStep> {
@@ -76,15 +76,11 @@ impl Authenticator for DummyAuthenticator {
         if !self.accepts(&credentials.password) {
             return Err(Error::new(ErrorKind::Forbidden, "log in", "invalid authentication credentials"));
         }
-        let mut entity = Entity {
+        self.tokens.login(Entity {
             primary_namespace: credentials.username.clone(),
             role_bindings: BTreeMap::from([(ArnPattern::everything(), [Role::Admin].into())]),
             expires: None,
-        };
-        let token = self.tokens.issue(&entity)?;
-        // What the token says counts from now on, its end included.
-        entity.expires = self.tokens.entity(&token).and_then(|entity| entity.expires);
-        Ok(Login { entity, token })
+        })
     }
 
     async fn callback(&self, _parameters: &BTreeMap<String, String>, _callback: &Url) -> Result<Login> {
@@ -95,25 +91,32 @@ impl Authenticator for DummyAuthenticator {
         ))
     }
 
-    async fn issue(&self, entity: &Entity) -> Result<SecretString> {
-        self.tokens.issue(entity)
+    async fn issue(&self, request: &TokenRequest<'_>) -> Result<IssuedToken> {
+        self.tokens.issue(request).await
     }
 
-    async fn logout(&self, _request: &Parts) -> Result<()> {
-        Ok(())
+    async fn logout(&self, request: &Parts) -> Result<()> {
+        self.tokens.logout(&request.headers, &self.login.cookie_name).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use conda_store_core::testing::ManualClock;
+    use conda_store_core::{
+        catalogue::{Catalogue, Database},
+        testing::ManualClock,
+    };
     use http::Request;
 
     use super::*;
     use crate::configuration::TokensConfig;
 
-    fn authenticator(password: &str) -> DummyAuthenticator {
-        let tokens = Tokens::new(TokensConfig::default(), Arc::new(ManualClock::new())).unwrap();
+    async fn authenticator(password: &str) -> DummyAuthenticator {
+        let clock = Arc::new(ManualClock::new());
+        let shared = || Arc::<ManualClock>::clone(&clock);
+        let catalogue = Catalogue::new(Database::connect("sqlite::memory:").await.unwrap(), shared());
+        catalogue.migrate().await.unwrap();
+        let tokens = Tokens::new(TokensConfig::default(), catalogue, shared()).unwrap();
         let config = DummyConfig { password: SecretString::from(password) };
         DummyAuthenticator::new(Arc::new(tokens), LoginConfig::default(), &config)
     }
@@ -129,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_right_password_gives_a_token_of_an_administrator() {
-        let authenticator = authenticator("secret");
+        let authenticator = authenticator("secret").await;
         let login = authenticator.login(&credentials("secret")).await.unwrap();
         assert_eq!(login.entity.primary_namespace, "alice");
         let request = request(&format!("Bearer {}", login.token.expose_secret()));
@@ -141,21 +144,21 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_password_is_forbidden_and_an_empty_one_configured_lets_any_in() {
         for password in ["", "secre", "secrets", "SECRET"] {
-            let error = authenticator("secret").login(&credentials(password)).await.unwrap_err();
+            let error = authenticator("secret").await.login(&credentials(password)).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Forbidden, "{password}");
             assert_eq!(error.to_string(), "invalid authentication credentials");
-            authenticator("").login(&credentials(password)).await.unwrap();
+            authenticator("").await.login(&credentials(password)).await.unwrap();
         }
     }
 
     #[tokio::test]
     async fn shows_a_form_that_can_be_replaced() {
         let callback = "http://localhost/oauth_callback/".parse().unwrap();
-        let LoginStep::Form(built_in) = authenticator("x").login_step(&callback).await.unwrap() else {
+        let LoginStep::Form(built_in) = authenticator("x").await.login_step(&callback).await.unwrap() else {
             unreachable!("the login is a form");
         };
         assert!(built_in.contains("name=\"username\"") && built_in.contains("name=\"password\""), "{built_in}");
-        let mut replaced = authenticator("x");
+        let mut replaced = authenticator("x").await;
         replaced.login.login_html = Some("<form>ours</form>".into());
         assert_eq!(replaced.login_step(&callback).await.unwrap(), LoginStep::Form("<form>ours</form>".into()));
     }
@@ -163,13 +166,13 @@ mod tests {
     #[tokio::test]
     async fn takes_no_answer_of_an_outside_provider() {
         let callback = "http://localhost/oauth_callback/".parse().unwrap();
-        let error = authenticator("").callback(&BTreeMap::new(), &callback).await.unwrap_err();
+        let error = authenticator("").await.callback(&BTreeMap::new(), &callback).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 
-    #[test]
-    fn debug_shows_no_secret() {
-        let shown = format!("{:?} {:?}", authenticator("hunter2"), DummyConfig { password: "hunter2".into() });
+    #[tokio::test]
+    async fn debug_shows_no_secret() {
+        let shown = format!("{:?} {:?}", authenticator("hunter2").await, DummyConfig { password: "hunter2".into() });
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }

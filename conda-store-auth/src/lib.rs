@@ -5,11 +5,12 @@ mod digest;
 mod dummy;
 mod presented;
 mod roles;
+mod signature;
 mod tokens;
 
 pub use self::{
     configuration::{DummyConfig, JwtAlgorithm, LoginConfig, PredefinedToken, TokensConfig},
     dummy::DummyAuthenticator,
-    roles::{RoleAuthorizer, RolesConfig},
+    roles::{RoleAuthorizer, RoleMappingsVersion, RolesConfig},
     tokens::Tokens,
 };

@@ -8,10 +8,16 @@ use secrecy::SecretString;
 /// The token in the cookie, the password of `Authorization: Basic` (RFC 7617), and what `Authorization: Bearer`
 /// (RFC 6750) carries; header values that are malformed present nothing.
 pub(crate) fn presented_tokens(headers: &HeaderMap, cookie_name: &str) -> Vec<SecretString> {
-    let mut tokens: Vec<String> = cookies(headers, cookie_name);
-    tokens.extend(authorizations(headers, "basic").filter_map(password));
-    tokens.extend(authorizations(headers, "bearer").map(str::to_owned));
-    tokens.into_iter().filter(|token| !token.is_empty()).map(SecretString::from).collect()
+    let mut tokens = cookie_tokens(headers, cookie_name);
+    let basic = authorizations(headers, "basic").filter_map(password);
+    let bearer = authorizations(headers, "bearer").map(str::to_owned);
+    tokens.extend(basic.chain(bearer).filter(|token| !token.is_empty()).map(SecretString::from));
+    tokens
+}
+
+/// The token in the cookie.
+pub(crate) fn cookie_tokens(headers: &HeaderMap, cookie_name: &str) -> Vec<SecretString> {
+    cookies(headers, cookie_name).into_iter().filter(|token| !token.is_empty()).map(SecretString::from).collect()
 }
 
 fn cookies(headers: &HeaderMap, name: &str) -> Vec<String> {

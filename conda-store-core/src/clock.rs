@@ -1,9 +1,11 @@
 //! Time as the crates see it: injected, UTC, in whole microseconds.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
 
 /// A moment in UTC with microsecond precision, the coarsest that every database here keeps.
 ///
@@ -26,6 +28,12 @@ impl Timestamp {
     #[must_use]
     pub fn naive(self) -> NaiveDateTime {
         self.0
+    }
+
+    /// The same second, without its fraction.
+    #[must_use]
+    pub fn whole_seconds(self) -> Self {
+        self.0.with_nanosecond(0).map_or(self, Self)
     }
 
     /// Seconds since 1970-01-01T00:00:00Z, rounded down.
@@ -75,7 +83,23 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        NaiveDateTime::deserialize(deserializer).map(Self::new)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = Error;
+
+    /// Reads date and time in ISO 8601, with `T` or a blank between them; without a zone they are in UTC.
+    fn from_str(text: &str) -> Result<Self> {
+        let text = text.trim();
+        let naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"];
+        let naive = naive.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).map(Self::new);
+        let zoned = || DateTime::parse_from_rfc3339(text).ok().map(|moment| moment.to_utc().into());
+        naive.or_else(zoned).ok_or_else(|| {
+            let message = format!("{text:?} is no date and time such as 2024-05-01T10:11:12 or 2024-05-01T10:11:12Z");
+            Error::invalid("read time", message)
+        })
     }
 }
 
@@ -173,5 +197,21 @@ mod tests {
         assert_eq!(moment.to_string(), "2024-05-01T10:11:12.345678");
         let whole: Timestamp = serde_json::from_str("\"2024-05-01T10:11:12\"").unwrap();
         assert_eq!(serde_json::to_string(&whole).unwrap(), "\"2024-05-01T10:11:12.000000\"");
+    }
+
+    #[test]
+    fn reads_the_forms_that_clients_write() {
+        for text in [
+            "2026-11-21T17:34:04.442476",
+            "2026-11-21 17:34:04.442476",
+            "2026-11-21 17:34:04.442476+00:00",
+            "2026-11-21T17:34:04.442476Z",
+            "2026-11-21T19:34:04.442476+02:00",
+        ] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), "2026-11-21T17:34:04.442476", "{text}");
+        }
+        for text in ["", "tomorrow", "2026-11-21", "2026-13-21T17:34:04", "1764000000"] {
+            assert!(text.parse::<Timestamp>().unwrap_err().to_string().contains("such as"), "{text}");
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use axum::extract::FromRequestParts;
 use conda_store_core::{
-    auth::{Entity, Permission, Scope},
-    catalogue::Environment,
-    model::{Build, BuildId, EnvironmentName, NamespaceName},
+    Error, ErrorKind,
+    auth::{ArnPattern, Entity, Permission, Role, RoleBindings, Scope},
+    catalogue::{Environment, Namespace, Token},
+    model::{Build, BuildId, EnvironmentName, NamespaceName, TokenId},
 };
 use http::{Request, header, request::Parts};
 
@@ -61,18 +62,21 @@ impl Caller {
         Ok(self.face.authorizer().scope(self.entity.as_ref(), permission).await?)
     }
 
-    /// What lists show them that would show it to the bearer of `token` as well, where there is one.
-    pub(crate) async fn narrowed(&self, permission: Permission, token: Option<&str>) -> Answer<Scope> {
-        let scope = self.scope(permission).await?;
-        let Some(token) = token else { return Ok(scope) };
+    /// What lists show to the bearer of `token`, where there is one: to nobody in particular, where it is not good.
+    pub(crate) async fn scope_of(&self, permission: Permission, token: Option<&str>) -> Answer<Option<Scope>> {
+        let Some(token) = token else { return Ok(None) };
         let bearer = Request::builder().header(header::AUTHORIZATION, format!("Bearer {token}")).body(());
         let bearer = match bearer {
             Ok(request) => self.face.authenticator().authenticate(&request.into_parts().0).await?,
             // Text that fits no header is no token.
             Err(_) => None,
         };
-        let other = self.face.authorizer().scope(bearer.as_ref(), permission).await?;
-        Ok(scope.intersection(&other))
+        Ok(Some(self.face.authorizer().scope(bearer.as_ref(), permission).await?))
+    }
+
+    /// Whoever is logged in.
+    pub(crate) fn logged_in(&self) -> Answer<&Entity> {
+        self.entity.as_ref().ok_or_else(Failure::unauthenticated)
     }
 
     /// The namespace that is theirs; the installation's default for whoever has none.
@@ -90,6 +94,42 @@ impl Caller {
         let scope = self.scope(Permission::EnvironmentRead).await?;
         let reads_all = everything.patterns.is_subset(&scope.patterns);
         Ok(if reads_all { Failure::missing(message) } else { Failure::forbidden() })
+    }
+
+    /// The namespace, if they have all `permissions` on it.
+    pub(crate) async fn namespace(&self, name: &NamespaceName, permissions: &[Permission]) -> Answer<Namespace> {
+        self.require(name, None, permissions).await?;
+        let found = self.face.store().catalogue().namespace(name).await?;
+        found.ok_or_else(|| Failure::missing("namespace does not exist"))
+    }
+
+    /// Refuses whoever would give roles that permit more than they may do themselves.
+    pub(crate) async fn require_to_hand_on(&self, bindings: &RoleBindings) -> Answer<()> {
+        if self.face.authorizer().may_hand_on(self.entity.as_ref(), bindings).await? {
+            return Ok(());
+        }
+        let message = "nobody can give roles that permit more than they may do themselves";
+        Err(Error::new(ErrorKind::Forbidden, "authorize request", message).into())
+    }
+
+    /// Whether they may do everything everywhere.
+    pub(crate) async fn may_everything(&self) -> Answer<bool> {
+        let everything = [(ArnPattern::everything(), [Role::Admin].into())].into();
+        Ok(self.face.authorizer().may_hand_on(self.entity.as_ref(), &everything).await?)
+    }
+
+    /// The token, if they asked for it or may do everything; nobody else learns whether it exists.
+    pub(crate) async fn token(&self, id: Option<TokenId>) -> Answer<Token> {
+        let own = &self.logged_in()?.primary_namespace;
+        let found = match id {
+            Some(id) => self.face.store().catalogue().token(id).await?,
+            None => None,
+        };
+        match found {
+            Some(token) if token.owner == *own => Ok(token),
+            found if self.may_everything().await? => found.ok_or_else(|| Failure::missing(NO_SUCH_TOKEN)),
+            _ => Err(Failure::forbidden()),
+        }
     }
 
     /// The environment, if they have `permission` on it.
@@ -118,3 +158,6 @@ impl Caller {
 
 /// What answers for an id that no build has.
 pub(crate) const NO_SUCH_BUILD: &str = "build id does not exist";
+
+/// What answers for an id that no token has.
+pub(crate) const NO_SUCH_TOKEN: &str = "token does not exist";

@@ -67,6 +67,11 @@ impl Failure {
         Self::Core(Error::new(ErrorKind::Forbidden, "authorize request", "request not authorized"))
     }
 
+    /// That only somebody who is logged in may do this.
+    pub(crate) fn unauthenticated() -> Self {
+        Self::Core(Error::new(ErrorKind::Unauthenticated, "authorize request", "request not authenticated"))
+    }
+
     /// That something does not exist.
     pub(crate) fn missing(message: impl Into<String>) -> Self {
         Self::Core(Error::not_found("answer request", message))

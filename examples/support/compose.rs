@@ -40,8 +40,9 @@ pub async fn compose(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let layout = layout(configuration, data)?;
     let database = database(configuration, data).await?;
+    let catalogue = catalogue(configuration, database.clone(), &clock).await?;
     let mut builder = CondaStore::builder()
-        .catalogue(catalogue(configuration, database.clone(), &clock).await?)
+        .catalogue(catalogue.clone())
         .storage(storage(configuration, data, &clock).await?)
         .settings(configuration.settings())
         .observer(progress);
@@ -49,7 +50,7 @@ pub async fn compose(
     builder = queue(builder, configuration, database, &clock).await?;
     builder = build_keys(builder, configuration);
     if program != Program::Worker {
-        builder = access(builder, configuration, program, data, &clock)?;
+        builder = access(builder, configuration, program, data, catalogue, &clock)?;
     }
     Ok(builder.layout(layout).build().await?)
 }
@@ -144,15 +145,16 @@ fn access(
     configuration: &Configuration,
     program: Program,
     data: &DataDirectory,
+    catalogue: Catalogue,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<CondaStoreBuilder> {
     let mut tokens = configuration.authentication_backend.clone();
     if tokens.secret.is_none() && program == Program::Standalone {
         tokens.secret = Some(data.secret()?);
     }
-    let tokens = Arc::new(Tokens::new(tokens, Arc::clone(clock))?);
+    let tokens = Arc::new(Tokens::new(tokens, catalogue.clone(), Arc::clone(clock))?);
     let login = configuration.authentication.login();
     let authenticator = DummyAuthenticator::new(tokens, login, &configuration.dummy_authentication);
-    let roles = RoleAuthorizer::new(configuration.authorization_backend.roles(), Arc::clone(clock));
+    let roles = RoleAuthorizer::new(configuration.authorization_backend.roles(), catalogue, Arc::clone(clock));
     Ok(builder.authenticator(authenticator).authorizer(roles))
 }

@@ -20,6 +20,28 @@ pub struct RolesConfig {
     pub unauthenticated_role_bindings: RoleBindings,
     /// The roles of everybody who is logged in.
     pub authenticated_role_bindings: RoleBindings,
+    /// Which of the role mappings in the database count.
+    pub role_mappings_version: RoleMappingsVersion,
+}
+
+/// A form of the role mappings in the database: `1` or `2`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoleMappingsVersion {
+    /// A namespace says where those whose own it is have which roles.
+    Patterns,
+    /// A namespace says which roles those have in it whose own other namespaces are.
+    #[default]
+    Namespaces,
+}
+
+impl<'de> Deserialize<'de> for RoleMappingsVersion {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        match u64::deserialize(source)? {
+            1 => Ok(Self::Patterns),
+            2 => Ok(Self::Namespaces),
+            other => Err(de::Error::invalid_value(de::Unexpected::Unsigned(other), &"a version from 1 to 2")),
+        }
+    }
 }
 
 impl Default for RolesConfig {
@@ -35,6 +57,7 @@ impl Default for RolesConfig {
             ]),
             unauthenticated_role_bindings: all(&["default/*"]),
             authenticated_role_bindings: all(&["default/*", "filesystem/*"]),
+            role_mappings_version: RoleMappingsVersion::default(),
         }
     }
 }
@@ -123,6 +146,7 @@ mod tests {
             (json!({"role_mappings": {"viewer": ["environment::create"]}}), "is no permission"),
             (json!({"authenticated_role_bindings": {"default": ["viewer"]}}), "NAMESPACE/NAME"),
             (json!({"role_mapping": {}}), "unknown field"),
+            (json!({"role_mappings_version": 3}), "from 1 to 2"),
         ] {
             let error = serde_json::from_value::<RolesConfig>(wrong).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");

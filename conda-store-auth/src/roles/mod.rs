@@ -3,4 +3,7 @@
 mod authorizer;
 mod config;
 
-pub use self::{authorizer::RoleAuthorizer, config::RolesConfig};
+pub use self::{
+    authorizer::RoleAuthorizer,
+    config::{RoleMappingsVersion, RolesConfig},
+};

@@ -7,7 +7,7 @@ use http::request::Parts;
 use url::Url;
 
 use super::Entity;
-use crate::Result;
+use crate::{Result, model::TokenId};
 
 /// What a login form sends.
 pub struct Credentials {
@@ -46,6 +46,26 @@ pub enum LoginStep {
     },
 }
 
+/// A token that somebody asks for, for themselves or for somebody who may do no more.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenRequest<'a> {
+    /// Whom it is to stand for.
+    pub entity: &'a Entity,
+    /// The own namespace of whoever asks: theirs it is to list, to name and to revoke.
+    pub owner: &'a str,
+    /// What they call it.
+    pub name: Option<&'a str>,
+}
+
+/// A token, to be shown this once.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// Under which the catalogue knows it.
+    pub id: TokenId,
+    /// The token.
+    pub token: secrecy::SecretString,
+}
+
 /// Recognises whoever sends a request.
 ///
 /// # Contract
@@ -77,9 +97,9 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
     /// Logs in with what an outside provider sent back: the query's parameters, after `state` was compared.
     async fn callback(&self, parameters: &BTreeMap<String, String>, callback: &Url) -> Result<Login>;
 
-    /// A signed token for `entity`, as [`authenticate`](Self::authenticate) recognises it.
-    async fn issue(&self, entity: &Entity) -> Result<secrecy::SecretString>;
+    /// A token as [`authenticate`](Self::authenticate) recognises it, until it is over or revoked in the catalogue.
+    async fn issue(&self, request: &TokenRequest<'_>) -> Result<IssuedToken>;
 
-    /// Forgets the token of this request, where tokens are remembered.
+    /// Ends the login that this request's cookie stands for: from now on its token is refused.
     async fn logout(&self, request: &Parts) -> Result<()>;
 }

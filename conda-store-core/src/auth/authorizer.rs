@@ -26,13 +26,6 @@ impl Scope {
     pub fn everything() -> Self {
         Self { patterns: BTreeSet::from([ArnPattern::everything()]) }
     }
-
-    /// What this and `other` both show, as far as [`ArnPattern::intersection`] can say.
-    #[must_use]
-    pub fn intersection(&self, other: &Self) -> Self {
-        let pairs = self.patterns.iter().flat_map(|one| other.patterns.iter().map(move |other| (one, other)));
-        Self { patterns: pairs.filter_map(|(one, other)| one.intersection(other)).collect() }
-    }
 }
 
 /// Decides who may do what.
@@ -41,6 +34,7 @@ impl Scope {
 /// - `None` for the entity is somebody who is not logged in, and may do what the unauthenticated bindings say.
 /// - [`allows`](Self::allows) is true only if some binding that covers the resource grants each permission.
 /// - [`scope`](Self::scope) covers a resource exactly where [`allows`](Self::allows) would be true for it.
+/// - [`may_hand_on`](Self::may_hand_on) is true only if whoever gets the bindings may then do nothing that `entity` may not.
 /// - An entity whose time is over is treated as nobody.
 #[async_trait]
 pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
@@ -74,5 +68,15 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
             .filter(|(_, permissions)| permissions.contains(&permission))
             .map(|(pattern, _)| pattern);
         Ok(Scope { patterns: patterns.collect() })
+    }
+
+    /// Whether `entity` may do itself, everywhere, what `bindings` permit, and so may give them to somebody else.
+    async fn may_hand_on(&self, entity: Option<&Entity>, bindings: &RoleBindings) -> Result<bool> {
+        let own = self.permissions(&self.bindings(entity).await?);
+        let has = |pattern: &ArnPattern, permission| {
+            own.iter().any(|(wider, permissions)| permissions.contains(permission) && wider.contains(pattern))
+        };
+        let given = self.permissions(bindings);
+        Ok(given.iter().all(|(pattern, permissions)| permissions.iter().all(|permission| has(pattern, permission))))
     }
 }

@@ -93,27 +93,14 @@ impl ArnPattern {
             None => self.name == "*",
         }
     }
-}
 
-impl ArnPattern {
-    /// A pattern for what both cover; `None` where that is nothing.
-    ///
-    /// Where two parts overlap and neither contains the other (`a*` and `*b`), it is `None` too: a pattern cannot say
-    /// what both cover, so less is covered, never more.
+    /// Whether it covers whatever `other` covers.
     #[must_use]
-    pub fn intersection(&self, other: &Self) -> Option<Self> {
-        let namespace = narrower(&self.namespace, &other.namespace)?;
-        Some(Self { namespace: namespace.to_owned(), name: narrower(&self.name, &other.name)?.to_owned() })
+    pub fn contains(&self, other: &Self) -> bool {
+        // A star is matched by a star alone, so that a pattern matches those that it contains as if they were text.
+        matches(self.namespace.as_bytes(), other.namespace.as_bytes())
+            && matches(self.name.as_bytes(), other.name.as_bytes())
     }
-}
-
-/// The one that the other contains.
-fn narrower<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
-    // A star is matched by a star alone, so that a pattern matches those that it contains as if they were text.
-    if matches(one.as_bytes(), other.as_bytes()) {
-        return Some(other);
-    }
-    matches(other.as_bytes(), one.as_bytes()).then_some(one)
 }
 
 /// Whether `text` matches `pattern`, in time proportional to the product of their lengths.
@@ -158,8 +145,15 @@ impl FromStr for ArnPattern {
                 return Err(wrong());
             }
         }
-        Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+        Ok(Self { namespace: single_stars(namespace), name: single_stars(name) })
     }
+}
+
+/// `part` with one star for each run of them, which means the same: equal patterns are equal text.
+fn single_stars(part: &str) -> String {
+    let mut characters: Vec<char> = part.chars().collect();
+    characters.dedup_by(|next, last| *next == '*' && *last == '*');
+    characters.into_iter().collect()
 }
 
 impl TryFrom<String> for ArnPattern {
@@ -223,20 +217,29 @@ mod tests {
     }
 
     #[test]
-    fn the_intersection_is_what_both_cover() {
-        for (one, other, both) in [
-            ("*/*", "default/web", Some("default/web")),
-            ("a-*/*", "*/web", Some("a-*/web")),
-            ("a-*/*", "a-x-*/w*b", Some("a-x-*/w*b")),
-            ("default/*", "default/*", Some("default/*")),
-            ("default/*", "other/*", None),
-            ("a*/*", "*b/*", None),
+    fn a_pattern_contains_what_covers_no_more() {
+        for (one, other, contains) in [
+            ("*/*", "default/web", true),
+            ("*/*", "*/*", true),
+            ("default/web", "*/*", false),
+            ("a-*/*", "a-x-*/w*b", true),
+            ("a-x-*/w*b", "a-*/*", false),
+            ("default/*", "other/*", false),
+            ("a*/*", "*b/*", false),
+            ("a/*b", "a/*", false),
+            ("a/**", "a/*", true),
+            ("a*/*", "*/*", false),
         ] {
             let (one, other): (ArnPattern, ArnPattern) = (one.parse().unwrap(), other.parse().unwrap());
-            let both = both.map(|both| both.parse().unwrap());
-            assert_eq!(one.intersection(&other), both, "{one} {other}");
-            assert_eq!(other.intersection(&one), both, "{other} {one}");
+            assert_eq!(one.contains(&other), contains, "{one} {other}");
         }
+    }
+
+    #[test]
+    fn stars_side_by_side_are_one() {
+        let pattern: ArnPattern = "a***b*/**".parse().unwrap();
+        assert_eq!(pattern.to_string(), "a*b*/*");
+        assert!(pattern.covers(&"ab".parse().unwrap(), None));
     }
 
     #[test]

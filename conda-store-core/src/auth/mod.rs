@@ -6,7 +6,7 @@ mod entity;
 mod permission;
 
 pub use self::{
-    authenticator::{Authenticator, Credentials, Login, LoginStep},
+    authenticator::{Authenticator, Credentials, IssuedToken, Login, LoginStep, TokenRequest},
     authorizer::{Authorizer, Scope},
     entity::{ArnPattern, Entity, Role, RoleBindings},
     permission::Permission,

@@ -8,6 +8,7 @@ use super::{
     environments::{self, missing},
     execution::lock,
     query::{Query, Transaction},
+    role_mappings,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -132,7 +133,8 @@ impl Catalogue {
         transaction.commit(OPERATION).await
     }
 
-    /// Marks a namespace as deleted, and all environments and builds below it; builds that are not over are called off.
+    /// Marks a namespace as deleted, and all environments and builds below it; builds that are not over are called off. The
+    /// roles in which it has a part are taken away, so that another one of the same name begins without them.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] where there is no such namespace.
@@ -145,6 +147,7 @@ impl Catalogue {
         let (id,) =
             row.ok_or_else(|| Error::not_found(OPERATION, "namespace does not exist").with("namespace", name))?;
         mark(&mut transaction, OPERATION, Marked::Namespace(id), now).await?;
+        role_mappings::forget(&mut transaction, OPERATION, id).await?;
         transaction.commit(OPERATION).await
     }
 

@@ -59,6 +59,8 @@ impl EnvironmentSort {
 pub struct EnvironmentQuery<'a> {
     /// Those that the asker may see.
     pub scope: &'a Scope,
+    /// Those that somebody else may see as well.
+    pub shared_with: Option<&'a Scope>,
     /// Their own or their namespace's name contains this, in capitals or small letters.
     pub search: Option<&'a str>,
     /// They are in this namespace.
@@ -85,6 +87,7 @@ impl<'a> EnvironmentQuery<'a> {
     pub fn new(scope: &'a Scope, limit: u32) -> Self {
         Self {
             scope,
+            shared_with: None,
             search: None,
             namespace: None,
             name: None,
@@ -283,6 +286,9 @@ async fn check_can_be_current(
 
 fn narrow<'t>(list: Query<'t>, query: &EnvironmentQuery<'_>) -> Query<'t> {
     let mut list = filter::environments_in_scope(list, query.scope);
+    if let Some(scope) = query.shared_with {
+        list = filter::environments_in_scope(list, scope);
+    }
     if let Some(text) = query.search {
         list = filter::contains(list.push(" and ("), "n.name", text).push(" or ");
         list = filter::contains(list, "e.name", text).push(")");

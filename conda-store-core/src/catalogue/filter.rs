@@ -27,27 +27,44 @@ pub(super) fn namespaces_in_scope<'t>(query: Query<'t>, scope: &Scope) -> Query<
     any(query, &whole.map(|(namespace, _)| vec![(NAMESPACE, namespace)]).collect::<Vec<_>>())
 }
 
-/// Any of `arms`, in each of which all columns match their patterns.
-fn any<'t>(query: Query<'t>, arms: &[Vec<(&'static str, &str)>]) -> Query<'t> {
-    if arms.iter().any(|arm| arm.iter().all(|(_, pattern)| *pattern == "*")) {
+/// Columns, and the patterns that all of them must match.
+type Arm<'a> = Vec<(&'static str, &'a str)>;
+
+/// Any of `arms`.
+fn any<'t>(query: Query<'t>, arms: &[Arm<'_>]) -> Query<'t> {
+    let conditions = arms.iter().map(|arm| arm.iter().copied().filter(|(_, pattern)| *pattern != "*").collect());
+    let conditions: Vec<Arm<'_>> = conditions.collect();
+    if conditions.iter().any(Vec::is_empty) {
         return query;
     }
+    // Whole namespaces by their names are what there are many of: the database looks them up.
+    let is_name = |arm: &Arm<'_>| matches!(arm.as_slice(), [(NAMESPACE, name)] if !name.contains('*'));
+    let (names, others): (Vec<Arm<'_>>, Vec<Arm<'_>>) = conditions.into_iter().partition(is_name);
     let mut query = query.push(" and (1 = 0");
-    for arm in arms {
-        query = query.push(" or (1 = 1");
-        for (column, pattern) in arm {
-            query = matches(query, column, pattern);
-        }
+    for (index, (_, name)) in names.iter().flatten().enumerate() {
+        query = query.push(if index == 0 { " or n.name in (" } else { ", " }).bind(*name);
+    }
+    if !names.is_empty() {
         query = query.push(")");
+    }
+    if !others.is_empty() {
+        query = either(query.push(" or "), &others);
     }
     query.push(")")
 }
 
+/// One or the other half of `arms`: SQLite takes expressions a thousand levels deep, which a chain of so many would be.
+fn either<'t>(query: Query<'t>, arms: &[Arm<'_>]) -> Query<'t> {
+    if let [arm] = arms {
+        let arm = arm.iter().fold(query.push("(1 = 1"), |query, (column, pattern)| matches(query, column, pattern));
+        return arm.push(")");
+    }
+    let (first, second) = arms.split_at(arms.len() / 2);
+    either(either(query.push("("), first).push(" or "), second).push(")")
+}
+
 /// `column` matches `pattern`, in which `*` is any run of characters; case counts.
 fn matches<'t>(query: Query<'t>, column: &'static str, pattern: &str) -> Query<'t> {
-    if pattern == "*" {
-        return query;
-    }
     let query = query.push(" and ").push(column);
     if !pattern.contains('*') {
         return query.push(" = ").bind(pattern);

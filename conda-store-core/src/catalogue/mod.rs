@@ -22,8 +22,10 @@ mod packages;
 mod page;
 mod query;
 mod record;
+mod role_mappings;
 mod search;
 mod specifications;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -41,8 +43,10 @@ pub use self::{
     namespaces::{Namespace, NamespaceQuery},
     packages::{PackageQuery, PackageSort},
     page::{Cursor, Order, Page, PageRequest, Start},
+    role_mappings::{NamespaceRole, RoleMapping},
     search::{PackageColumn, PackageSearch},
     specifications::StoredSpecification,
+    tokens::{NewToken, Token},
 };
 use crate::{Result, clock::Clock};
 

@@ -5,10 +5,11 @@ use sqlx::{FromRow, types::Json};
 use super::{
     Catalogue, Cursor, Order, Page, PageRequest, error, filter, page,
     query::{Query, Transaction},
+    role_mappings,
 };
 use crate::{
-    Error, Result,
-    auth::Scope,
+    Error, ErrorKind, Result,
+    auth::{RoleBindings, Scope},
     model::{NamespaceId, NamespaceName},
 };
 
@@ -63,13 +64,34 @@ const COLUMNS: &str = "select n.id, n.name, n.metadata_ as metadata from namespa
 
 /// Makes the namespace, or revives it where it is marked as deleted, and gives its id.
 pub(super) async fn ensure(transaction: &mut Transaction<'_>, name: &NamespaceName) -> Result<i32> {
-    const OPERATION: &str = "create namespace";
-    const INSERT: &str = "insert into namespace (name, metadata_) values ($1, '{}') on conflict (name) do update \
-        set deleted_on = null where namespace.deleted_on is not null";
-    transaction.query(OPERATION, INSERT).value(name.as_str()).run().await?;
-    let (id,) =
-        transaction.query(OPERATION, "select id from namespace where name = ").bind(name.as_str()).one().await?;
+    insert(transaction, name).await?;
+    let query = transaction.query("create namespace", "select id from namespace where name = ");
+    let (id,) = query.bind(name.as_str()).one().await?;
     Ok(id)
+}
+
+/// Makes the namespace, or revives it where it is marked as deleted; says whether it did.
+async fn insert(transaction: &mut Transaction<'_>, name: &NamespaceName) -> Result<bool> {
+    const INSERT: &str = "insert into namespace (name, metadata_) values ($1, '{}') on conflict (name) do update \
+        set deleted_on = null, metadata_ = '{}' where namespace.deleted_on is not null";
+    Ok(transaction.query("create namespace", INSERT).value(name.as_str()).run().await? > 0)
+}
+
+/// The id of the namespace `name`, unless it does not exist or was deleted; it stays as it is until the transaction ends.
+pub(super) async fn lock(
+    transaction: &mut Transaction<'_>,
+    operation: &'static str,
+    name: &NamespaceName,
+) -> Result<Option<i32>> {
+    const SELECT: &str = "select n.id from namespace n where n.deleted_on is null and n.name = ";
+    let query = transaction.query(operation, SELECT).bind(name.as_str()).push_either("", " for update");
+    let row: Option<(i32,)> = query.first().await?;
+    Ok(row.map(|(id,)| id))
+}
+
+/// That there is no such namespace.
+pub(super) fn missing(operation: &'static str) -> Error {
+    Error::not_found(operation, "namespace does not exist")
 }
 
 impl Catalogue {
@@ -84,6 +106,42 @@ impl Catalogue {
         row.try_into()
     }
 
+    /// Makes the namespace `name`, empty.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] where it exists.
+    pub async fn create_namespace(&self, name: &NamespaceName) -> Result<()> {
+        const OPERATION: &str = "create namespace";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        if !insert(&mut transaction, name).await? {
+            return Err(Error::new(ErrorKind::Conflict, OPERATION, "namespace already exists"));
+        }
+        transaction.commit(OPERATION).await
+    }
+
+    /// Changes what is given: what was written down about the namespace, and all bindings of those whose own it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] where there is no such namespace.
+    pub async fn update_namespace(
+        &self,
+        name: &NamespaceName,
+        metadata: Option<&serde_json::Map<String, serde_json::Value>>,
+        role_mappings: Option<&RoleBindings>,
+    ) -> Result<()> {
+        const OPERATION: &str = "change namespace";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        let id = lock(&mut transaction, OPERATION, name).await?.ok_or_else(|| missing(OPERATION))?;
+        if let Some(metadata) = metadata {
+            let update = transaction.query(OPERATION, "update namespace set metadata_ = $1 where id = $2");
+            update.value(Json(metadata.clone())).value(id).run().await?;
+        }
+        if let Some(bindings) = role_mappings {
+            role_mappings::replace(&mut transaction, OPERATION, id, bindings).await?;
+        }
+        transaction.commit(OPERATION).await
+    }
+
     /// The namespace `name`, unless it does not exist or was deleted.
     pub async fn namespace(&self, name: &NamespaceName) -> Result<Option<Namespace>> {
         let query = self.database.query("read namespace", COLUMNS).push(" and n.name = ").bind(name.as_str());
@@ -94,7 +152,7 @@ impl Catalogue {
     /// Lists namespaces.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a cursor of another list.
+    /// [`ErrorKind::Invalid`] for a cursor of another list.
     pub async fn namespaces(&self, query: &NamespaceQuery<'_>) -> Result<Page<Namespace>> {
         const OPERATION: &str = "list namespaces";
         let count = self.database.query(OPERATION, "select count(*) from namespace n where n.deleted_on is null");

@@ -43,4 +43,8 @@ ids! {
     ChannelId,
     /// Id of one build of one version of a conda package.
     PackageBuildId,
+    /// Id of a role that somebody was given in the database, in either version of the mappings.
+    RoleMappingId,
+    /// Id of an issued token.
+    TokenId,
 }

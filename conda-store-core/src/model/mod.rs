@@ -9,7 +9,10 @@ mod package;
 pub use self::{
     artifact::{Artifact, ArtifactType},
     build::{Build, BuildStatus},
-    id::{ArtifactId, BuildId, ChannelId, EnvironmentId, NamespaceId, PackageBuildId, SpecificationId},
+    id::{
+        ArtifactId, BuildId, ChannelId, EnvironmentId, NamespaceId, PackageBuildId, RoleMappingId, SpecificationId,
+        TokenId,
+    },
     name::{EnvironmentName, NamespaceName},
     package::{CondaChannel, CondaPackage},
 };

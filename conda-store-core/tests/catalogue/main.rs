@@ -7,6 +7,7 @@ mod content;
 mod deletions;
 mod execution;
 mod lists;
+mod namespaces;
 mod schema;
 mod search;
 mod specifications;

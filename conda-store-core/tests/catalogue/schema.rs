@@ -40,7 +40,8 @@ const ORIGINAL_POSTGRES: &str = "select table_name || ' column ' || column_name 
     and c.relname not like 'cs\\_%' \
     union all select tablename || ' index ' || replace(indexdef, current_schema() || '.', '') from pg_indexes \
     where schemaname = current_schema() and tablename not like 'cs\\_%' \
-    union all select 'sequence ' || sequencename || ' ' || data_type from pg_sequences where schemaname = current_schema()";
+    union all select 'sequence ' || sequencename || ' ' || data_type from pg_sequences where schemaname = current_schema() \
+    and sequencename not like 'cs\\_%'";
 
 fn original_dump(fixture: &Fixture) -> &'static str {
     if fixture.is_sqlite() {

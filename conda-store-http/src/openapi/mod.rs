@@ -17,8 +17,8 @@ use utoipa::{
 
 pub(crate) use self::{
     artifact::Artifact,
-    parameter::{path, query, repeatable},
-    refusals::{BadInput, Forbidden, Full, Missing, WrongTypes},
+    parameter::{path, query, repeatable, required_query},
+    refusals::{BadInput, Conflict, Forbidden, Full, Missing, Unauthenticated, WrongTypes},
 };
 use crate::{
     error::{Refusal, WrongInput},
@@ -38,6 +38,7 @@ use crate::{
         (name = "session", description = "who asks, and what they may do"),
         (name = "setting", description = "what an installation, a namespace and an environment allow"),
         (name = "specification", description = "what is to be built"),
+        (name = "token", description = "what programs show instead of a login"),
     )
 )]
 struct Base;

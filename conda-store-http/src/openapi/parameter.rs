@@ -21,6 +21,11 @@ pub(crate) fn query(name: &str, description: &str, schema: impl Into<RefOr<Schem
     parameter(ParameterIn::Query, name, description, schema.into()).build()
 }
 
+/// A value of the query that has to be there.
+pub(crate) fn required_query(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
+    parameter(ParameterIn::Query, name, description, schema.into()).required(Required::True).build()
+}
+
 /// A value of the query that may be there several times.
 pub(crate) fn repeatable(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
     let list = Schema::Array(Array::new(schema));

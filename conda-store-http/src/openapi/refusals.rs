@@ -39,10 +39,14 @@ macro_rules! refusals {
 refusals! {
     /// The input is well-formed and cannot be followed; the message says why.
     BadInput = "400": Refusal,
+    /// Nobody is logged in.
+    Unauthenticated = "401": Refusal,
     /// The caller may not do this, or may not know whether it exists.
     Forbidden = "403": Refusal,
     /// It does not exist.
     Missing = "404": Refusal,
+    /// It exists already.
+    Conflict = "409": Refusal,
     /// The body of the request is too large.
     TooLarge = "413": Refusal,
     /// The input has the wrong types.
@@ -58,7 +62,9 @@ refusals! {
 /// Adds the refusals that follow from what the operation takes, and those that every one has.
 pub(super) fn add_common(operation: &mut Operation) {
     let typed = operation.parameters.iter().flatten().any(|parameter| match parameter {
-        RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query || parameter.name == "build_id",
+        RefOr::T(parameter) => {
+            parameter.parameter_in == ParameterIn::Query || matches!(parameter.name.as_str(), "build_id" | "token_id")
+        }
         RefOr::Ref(_) => false,
     });
     let mut responses = Broken::responses();

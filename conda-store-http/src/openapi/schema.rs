@@ -38,6 +38,8 @@ schemas! {
     Permission = string().enum_values(Some(auth::Permission::ALL.map(auth::Permission::as_str))),
     /// A moment in UTC, ISO 8601 without zone suffix.
     Moment = string().pattern(Some(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}$")),
+    /// Anything that somebody wrote down.
+    Metadata = ObjectBuilder::new().schema_type(Type::Object),
     /// The name of a namespace or an environment.
     Name = string().min_length(Some(1)).max_length(Some(255)).pattern(Some(r"^[A-Za-z0-9\-+_@$&?^~.=]+$")),
 }

@@ -65,10 +65,16 @@ impl EnvironmentFilters {
         parameters.check().map(|()| filters)
     }
 
-    /// The query for this page of what `scope` shows.
-    pub(crate) fn query<'a>(&'a self, scope: &'a Scope, page: PageRequest) -> EnvironmentQuery<'a> {
+    /// The query for this page of what `scope` shows, and `shared_with` too where there is one.
+    pub(crate) fn query<'a>(
+        &'a self,
+        scope: &'a Scope,
+        shared_with: Option<&'a Scope>,
+        page: PageRequest,
+    ) -> EnvironmentQuery<'a> {
         EnvironmentQuery {
             scope,
+            shared_with,
             search: self.search.as_deref(),
             namespace: self.namespace.as_ref(),
             name: self.name.as_ref(),

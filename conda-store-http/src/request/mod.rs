@@ -6,6 +6,7 @@ mod filters;
 mod paging;
 mod parameters;
 mod path;
+mod roles;
 
 pub(crate) use self::{
     body::JsonBody,
@@ -13,5 +14,6 @@ pub(crate) use self::{
     filters::{BuildFilters, EnvironmentFilters, PackageFilters, PackageSearchFilters},
     paging::{CursorPage, NumberedPage, ordering},
     parameters::Parameters,
-    path::{BuildArtifactPath, BuildPath, EnvironmentPath, NamespacePath, StoragePath},
+    path::{BuildArtifactPath, BuildPath, EnvironmentPath, NamespacePath, NewNamespacePath, StoragePath, TokenPath},
+    roles::{GivenRole, role_bindings, token_name},
 };

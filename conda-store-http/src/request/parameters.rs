@@ -38,6 +38,14 @@ impl Parameters {
         parsed.map_err(|error: T::Err| self.report(name, error.to_string(), "value_error")).ok()
     }
 
+    /// The last value of `name`, which has to be there.
+    pub(crate) fn required<T: FromStr<Err: Display>>(&self, name: &str) -> Answer<T> {
+        if self.text(name).is_none() {
+            self.report(name, "must be given".into(), "missing");
+        }
+        self.parsed(name).ok_or_else(|| Failure::Types(self.problems.take()))
+    }
+
     /// The last value of `name` as an integer that is at least `least`.
     pub(crate) fn integer(&self, name: &str, least: u64) -> Option<u64> {
         let text = self.text(name)?;

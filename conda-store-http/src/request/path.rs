@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, Path};
 use conda_store_core::{
     Error,
-    model::{ArtifactType, BuildId, EnvironmentName, NamespaceName},
+    model::{ArtifactType, BuildId, EnvironmentName, NamespaceName, TokenId},
     storage::StorageKey,
 };
 use http::request::Parts;
@@ -13,7 +13,7 @@ use utoipa::{
 };
 
 use crate::{
-    caller::NO_SUCH_BUILD,
+    caller::{NO_SUCH_BUILD, NO_SUCH_TOKEN},
     error::{Answer, Failure},
     face::Face,
     openapi::{path, schema},
@@ -28,6 +28,14 @@ where
     path.map(|Path(segments)| segments).map_err(|_| Failure::missing(absent))
 }
 
+/// The id that the segment `name` has: an integer; `None` for one that no row can have.
+fn read_id(name: &str, text: &str) -> Answer<Option<i32>> {
+    match text.parse::<i64>() {
+        Ok(id) => Ok(i32::try_from(id).ok()),
+        Err(_) => Err(Failure::type_of("path", name, "must be an integer of at most 64 bits", "int_parsing")),
+    }
+}
+
 /// `/{build_id}`: an integer; `None` for one that no build can have.
 #[derive(Debug)]
 pub(crate) struct BuildPath(pub(crate) Option<BuildId>);
@@ -37,14 +45,7 @@ impl FromRequestParts<Face> for BuildPath {
 
     async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
         let text: String = segments(parts, face, NO_SUCH_BUILD).await?;
-        read_build_id(&text).map(Self)
-    }
-}
-
-fn read_build_id(text: &str) -> Answer<Option<BuildId>> {
-    match text.parse::<i64>() {
-        Ok(id) => Ok(i32::try_from(id).ok().map(BuildId)),
-        Err(_) => Err(Failure::type_of("path", "build_id", "must be an integer of at most 64 bits", "int_parsing")),
+        Ok(Self(read_id("build_id", &text)?.map(BuildId)))
     }
 }
 
@@ -70,7 +71,7 @@ impl FromRequestParts<Face> for BuildArtifactPath {
         let artifact_type = artifact_type
             .parse()
             .map_err(|error: Error| Failure::type_of("path", "artifact_type", error.message(), "enum"))?;
-        Ok(Self { build_id: read_build_id(&build_id)?, artifact_type })
+        Ok(Self { build_id: read_id("build_id", &build_id)?.map(BuildId), artifact_type })
     }
 }
 
@@ -98,6 +99,44 @@ impl FromRequestParts<Face> for NamespacePath {
 impl IntoParams for NamespacePath {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![path("namespace", "the name of the namespace", schema::Name::schema())]
+    }
+}
+
+/// `/{namespace}` that is to be made, so that a name against the rules is wrong.
+#[derive(Debug)]
+pub(crate) struct NewNamespacePath(pub(crate) NamespaceName);
+
+impl FromRequestParts<Face> for NewNamespacePath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
+        let text: String = segments(parts, face, "the name of the namespace is no UTF-8").await?;
+        Ok(Self(text.parse()?))
+    }
+}
+
+impl IntoParams for NewNamespacePath {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        NamespacePath::into_params(place)
+    }
+}
+
+/// `/{token_id}`: an integer; `None` for one that no token can have.
+#[derive(Debug)]
+pub(crate) struct TokenPath(pub(crate) Option<TokenId>);
+
+impl FromRequestParts<Face> for TokenPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
+        let text: String = segments(parts, face, NO_SUCH_TOKEN).await?;
+        Ok(Self(read_id("token_id", &text)?.map(TokenId)))
+    }
+}
+
+impl IntoParams for TokenPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![path("token_id", "the id of the token", schema::integer(1))]
     }
 }
 

@@ -21,8 +21,10 @@ use crate::{
 pub(crate) async fn handle(caller: Caller, parameters: Parameters) -> Answer<Listing<EnvironmentView>> {
     let page = NumberedPage::read(&caller.face, &parameters);
     let filters = EnvironmentFilters::read(&parameters)?;
-    let scope = caller.narrowed(Permission::EnvironmentRead, parameters.text("jwt")).await?;
-    let found = caller.face.store().catalogue().environments(&filters.query(&scope, page.request())).await?;
+    let scope = caller.scope(Permission::EnvironmentRead).await?;
+    let other = caller.scope_of(Permission::EnvironmentRead, parameters.text("jwt")).await?;
+    let found =
+        caller.face.store().catalogue().environments(&filters.query(&scope, other.as_ref(), page.request())).await?;
     let environments = found.items.into_iter().map(EnvironmentView::from).collect();
     Ok(page.listing(environments, found.total))
 }

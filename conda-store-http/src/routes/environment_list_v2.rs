@@ -21,8 +21,9 @@ use crate::{
 pub(crate) async fn handle(caller: Caller, parameters: Parameters) -> Answer<Piece<EnvironmentView>> {
     let page = CursorPage::read(&caller.face, &parameters);
     let filters = EnvironmentFilters::read(&parameters)?;
-    let scope = caller.narrowed(Permission::EnvironmentRead, parameters.text("jwt")).await?;
-    let query = filters.query(&scope, page.request());
+    let scope = caller.scope(Permission::EnvironmentRead).await?;
+    let other = caller.scope_of(Permission::EnvironmentRead, parameters.text("jwt")).await?;
+    let query = filters.query(&scope, other.as_ref(), page.request());
     let found = caller.face.store().catalogue().environments(&query).await.map_err(|error| page.refused(error))?;
     let environments = found.items.into_iter().map(EnvironmentView::from).collect();
     Ok(CursorPage::piece(environments, found.total, found.next.as_ref()))

@@ -25,14 +25,28 @@ mod health;
 mod login;
 mod login_page;
 mod logout;
+mod namespace_create;
+mod namespace_delete;
 mod namespace_get;
 mod namespace_list;
+mod namespace_metadata;
+mod namespace_role;
+mod namespace_role_create;
+mod namespace_role_delete;
+mod namespace_role_update;
+mod namespace_roles;
+mod namespace_roles_delete;
+mod namespace_update;
 mod package_list;
 mod permission;
 pub(crate) mod root;
 mod specification_post;
 mod status;
 mod storage;
+mod token_create;
+mod token_list;
+mod token_rename;
+mod token_revoke;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -60,16 +74,39 @@ fn version_1() -> OpenApiRouter<Face> {
         .routes(routes!(status::handle))
         .routes(routes!(permission::handle))
         .routes(routes!(specification_post::handle))
-        .routes(routes!(namespace_list::handle))
-        .routes(routes!(namespace_get::handle))
+        .routes(routes!(token_create::handle))
         .routes(routes!(channel_list::handle))
         .routes(routes!(package_list::handle))
+        .merge(namespaces())
         .merge(environments())
         .merge(builds())
 }
 
 fn version_2() -> OpenApiRouter<Face> {
-    OpenApiRouter::new().routes(routes!(environment_list_v2::handle)).routes(routes!(build_artifact_make::handle))
+    OpenApiRouter::new()
+        .routes(routes!(environment_list_v2::handle))
+        .routes(routes!(build_artifact_make::handle))
+        .routes(routes!(token_list::handle))
+        .routes(routes!(token_rename::handle, token_revoke::handle))
+}
+
+fn namespaces() -> OpenApiRouter<Face> {
+    OpenApiRouter::new()
+        .routes(routes!(namespace_list::handle))
+        .routes(routes!(
+            namespace_get::handle,
+            namespace_create::handle,
+            namespace_update::handle,
+            namespace_delete::handle
+        ))
+        .routes(routes!(namespace_metadata::handle))
+        .routes(routes!(namespace_roles::handle, namespace_roles_delete::handle))
+        .routes(routes!(
+            namespace_role::handle,
+            namespace_role_create::handle,
+            namespace_role_update::handle,
+            namespace_role_delete::handle
+        ))
 }
 
 fn environments() -> OpenApiRouter<Face> {

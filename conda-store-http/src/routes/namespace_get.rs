@@ -5,7 +5,7 @@ use conda_store_core::auth::Permission;
 use crate::{
     answer::{Data, Envelope},
     caller::Caller,
-    error::{Answer, Failure},
+    error::Answer,
     openapi::{Forbidden, Missing},
     request::NamespacePath,
     view::NamespaceView,
@@ -20,7 +20,7 @@ use crate::{
     responses((status = OK, body = Envelope<NamespaceView>), Forbidden, Missing),
 )]
 pub(crate) async fn handle(caller: Caller, NamespacePath(name): NamespacePath) -> Answer<Data<NamespaceView>> {
-    caller.require(&name, None, &[Permission::NamespaceRead]).await?;
-    let found = caller.face.store().catalogue().namespace(&name).await?;
-    found.map(|namespace| Data(namespace.into())).ok_or_else(|| Failure::missing("namespace does not exist"))
+    let namespace = caller.namespace(&name, &[Permission::NamespaceRead]).await?;
+    let mut mappings = caller.face.store().catalogue().role_mappings(&[namespace.id]).await?;
+    Ok(Data(NamespaceView::new(namespace, &mut mappings)))
 }

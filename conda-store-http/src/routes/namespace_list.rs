@@ -23,6 +23,10 @@ pub(crate) async fn handle(caller: Caller, parameters: Parameters) -> Answer<Lis
     parameters.check()?;
     let scope = caller.scope(Permission::NamespaceRead).await?;
     let query = NamespaceQuery { scope: &scope, order: ordering(&parameters), page: page.request() };
-    let found = caller.face.store().catalogue().namespaces(&query).await?;
-    Ok(page.listing(found.items.into_iter().map(NamespaceView::from).collect(), found.total))
+    let catalogue = caller.face.store().catalogue();
+    let found = catalogue.namespaces(&query).await?;
+    let ids: Vec<_> = found.items.iter().map(|namespace| namespace.id).collect();
+    let mut mappings = catalogue.role_mappings(&ids).await?;
+    let namespaces = found.items.into_iter().map(|namespace| NamespaceView::new(namespace, &mut mappings));
+    Ok(page.listing(namespaces.collect(), found.total))
 }

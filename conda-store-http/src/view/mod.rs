@@ -5,11 +5,13 @@ mod environment;
 mod namespace;
 mod package;
 mod specification;
+mod token;
 
 pub(crate) use self::{
     build::{BuildDetails, BuildView},
     environment::EnvironmentView,
-    namespace::NamespaceView,
+    namespace::{NamespaceRoleView, NamespaceView},
     package::{ChannelView, PackageView},
     specification::SpecificationView,
+    token::TokenView,
 };

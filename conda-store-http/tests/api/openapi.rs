@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::site::{Site, Who};
 
-async fn document(site: &Site) -> Value {
+pub(crate) async fn document(site: &Site) -> Value {
     site.get(Who::Nobody, "/openapi.json").await["body"].clone()
 }
 
 /// `METHOD PATH` of all that the document describes.
-fn routes(document: &Value) -> BTreeSet<String> {
+pub(crate) fn routes(document: &Value) -> BTreeSet<String> {
     let paths = document["paths"].as_object().unwrap();
     let methods = |(path, item): (&String, &Value)| -> Vec<String> {
         item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())).collect()

@@ -54,17 +54,21 @@ pub(crate) enum Who {
     Developer,
     /// May do everything.
     Admin,
+    /// May do everything in the namespace `other`.
+    Stranger,
 }
 
 impl Who {
+    /// Those who have something to do with the namespace `secret`, and nobody.
     pub(crate) const ALL: [Self; 4] = [Self::Nobody, Self::Viewer, Self::Developer, Self::Admin];
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Nobody => "nobody",
             Self::Viewer => "viewer",
             Self::Developer => "developer",
             Self::Admin => "admin",
+            Self::Stranger => "stranger",
         }
     }
 
@@ -74,9 +78,11 @@ impl Who {
             Self::Viewer => json!({"secret/*": ["viewer"]}),
             Self::Developer => json!({"secret/*": ["developer"]}),
             Self::Admin => json!({"*/*": ["admin"]}),
+            Self::Stranger => json!({"other/*": ["admin"]}),
         };
         let role_bindings = serde_json::from_value(role_bindings).unwrap();
-        Some(Entity { primary_namespace: "secret".into(), role_bindings, expires: None })
+        let primary_namespace = if matches!(self, Self::Stranger) { "other" } else { "secret" }.into();
+        Some(Entity { primary_namespace, role_bindings, expires: None })
     }
 }
 
@@ -96,9 +102,10 @@ impl Site {
         let shared = || Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>;
         let catalogue = Catalogue::new(Database::connect("sqlite::memory:").await.unwrap(), shared());
         catalogue.migrate().await.unwrap();
-        let tokens = Arc::new(Tokens::new(TokensConfig::default(), shared()).unwrap());
+        let tokens = Arc::new(Tokens::new(TokensConfig::default(), catalogue.clone(), shared()).unwrap());
         let authenticator =
             DummyAuthenticator::new(Arc::clone(&tokens), LoginConfig::default(), &DummyConfig::default());
+        let roles = RoleAuthorizer::new(RolesConfig::default(), catalogue.clone(), shared());
         let directory = tempfile::tempdir().unwrap();
         let layout = LayoutOptions::new(directory.path());
         let store = CondaStore::builder()
@@ -109,7 +116,7 @@ impl Site {
             .settings(Settings { storage_threshold: 0, ..Settings::default() })
             .solver(NoSolver)
             .authenticator(authenticator)
-            .authorizer(RoleAuthorizer::new(RolesConfig::default(), shared()))
+            .authorizer(roles)
             .clock(shared())
             .build()
             .await
@@ -169,7 +176,12 @@ impl Site {
 
     /// The token of `who`, where they have one.
     pub(crate) fn token(&self, who: Who) -> Option<String> {
-        who.entity().map(|entity| self.tokens.issue(&entity).unwrap().expose_secret().to_owned())
+        who.entity().map(|entity| self.token_of(entity))
+    }
+
+    /// The token of a login.
+    pub(crate) fn token_of(&self, entity: Entity) -> String {
+        self.tokens.login(entity).unwrap().token.expose_secret().to_owned()
     }
 
     /// The answer to a request as it is.
@@ -190,6 +202,17 @@ impl Site {
     /// Status and body of the answer to a GET of `who`.
     pub(crate) async fn get(&self, who: Who, path: &str) -> Value {
         shown(self.ask(who, Method::GET, path, None).await).await
+    }
+
+    /// Status and body of the answer to a request of `who`.
+    pub(crate) async fn tell(&self, who: Who, method: Method, path: &str, body: &Value) -> Value {
+        shown(self.ask(who, method, path, Some(body)).await).await
+    }
+
+    /// The answer to a GET with this token.
+    pub(crate) async fn bear(&self, token: &str, path: &str) -> Value {
+        let request = Request::builder().uri(path).header("authorization", format!("Bearer {token}"));
+        shown(self.send(request.body(Body::empty()).unwrap()).await).await
     }
 
     /// What everybody gets at `path`; equal answers are shown once.

@@ -7,8 +7,7 @@ use super::{
     check::Program,
     problem::{Origin, Problem},
     sections::{
-        AuthenticationClass, AuthorizationBackend, CondaStoreSection, CondaStoreServerSection,
-        ContainerRegistrySection, StorageClass,
+        AuthenticationClass, CondaStoreSection, CondaStoreServerSection, ContainerRegistrySection, StorageClass,
     },
 };
 
@@ -27,11 +26,10 @@ use Severity::{Refused, WithoutEffect};
 const MADE_BY_BUILDS: [ArtifactType; 2] = [ArtifactType::Lockfile, ArtifactType::Logs];
 
 /// Options that are set and have no effect, with the reason.
-const WITHOUT_EFFECT: [(&str, &str, &str); 11] = [
+const WITHOUT_EFFECT: [(&str, &str, &str); 10] = [
     (CondaStoreSection::NAME, "celery_results_backend", "results of jobs are kept in the catalogue"),
     (CondaStoreSection::NAME, "serialize_builds", "concurrent builds share the package cache safely"),
     (CondaStoreSection::NAME, "default_docker_base_image", "this version makes no container images"),
-    (AuthorizationBackend::NAME, "role_mappings_version", "this version keeps no role bindings in the database"),
     (CondaStoreServerSection::NAME, "enable_ui", "this version has no web UI"),
     (CondaStoreServerSection::NAME, "enable_registry", "this version has no container registry"),
     (CondaStoreServerSection::NAME, "enable_metrics", "this version has no metrics"),

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use conda_store_auth::RolesConfig;
+use conda_store_auth::{RoleMappingsVersion, RolesConfig};
 use conda_store_core::auth::{Role, RoleBindings};
 use serde::Deserialize;
 
 use super::Section;
-use crate::configuration::value::{PermissionName, Version};
+use crate::configuration::value::PermissionName;
 
 /// The section `AuthorizationBackend`.
 #[derive(Debug, Deserialize)]
@@ -19,8 +19,8 @@ pub struct AuthorizationBackend {
     pub unauthenticated_role_bindings: RoleBindings,
     /// Roles of everybody who is logged in.
     pub authenticated_role_bindings: RoleBindings,
-    /// The form of the bindings in the database.
-    pub role_mappings_version: Version<2>,
+    /// Which of the role mappings in the database count.
+    pub role_mappings_version: RoleMappingsVersion,
 }
 
 impl AuthorizationBackend {
@@ -32,6 +32,7 @@ impl AuthorizationBackend {
             role_mappings: mappings.map(|(role, names)| (*role, names.iter().map(|name| name.0).collect())).collect(),
             unauthenticated_role_bindings: self.unauthenticated_role_bindings.clone(),
             authenticated_role_bindings: self.authenticated_role_bindings.clone(),
+            role_mappings_version: self.role_mappings_version,
         }
     }
 }
@@ -45,7 +46,7 @@ impl Default for AuthorizationBackend {
             role_mappings: mappings.map(|(role, permissions)| (role, names(permissions))).collect(),
             unauthenticated_role_bindings: roles.unauthenticated_role_bindings,
             authenticated_role_bindings: roles.authenticated_role_bindings,
-            role_mappings_version: Version(2),
+            role_mappings_version: roles.role_mappings_version,
         }
     }
 }
