@@ -46,6 +46,11 @@ impl fmt::Display for Phase {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BuildEvent {
+    /// A worker began an attempt; what an earlier one did counts for nothing.
+    AttemptStarted {
+        /// Its number, from 1.
+        attempt: u32,
+    },
     /// A phase began; `total` is how many steps it has, where that is known.
     PhaseStarted {
         /// Which one.
@@ -77,6 +82,11 @@ pub enum BuildEvent {
     Message {
         /// The line, never with a secret in it.
         text: String,
+    },
+    /// The attempt is over; nothing follows of it.
+    AttemptEnded {
+        /// Its number.
+        attempt: u32,
     },
 }
 

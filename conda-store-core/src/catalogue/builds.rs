@@ -176,14 +176,26 @@ impl Catalogue {
         row.map(Build::try_from).transpose()
     }
 
+    /// The newest of an environment's completed builds that is older than `build` and not deleted, if there is one.
+    pub async fn build_before(&self, environment: EnvironmentId, build: BuildId) -> Result<Option<BuildId>> {
+        const SELECT: &str = "select id from build where environment_id = $1 and id < $2 and status = 'COMPLETED' \
+            and deleted_on is null order by id desc limit 1";
+        let query = self.database.query("find an earlier build", SELECT).value(environment).value(build);
+        let row: Option<(BuildId,)> = query.first().await?;
+        Ok(row.map(|(id,)| id))
+    }
+
     /// Lists builds.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a cursor of a list in another order.
     pub async fn builds(&self, query: &BuildQuery<'_>) -> Result<Page<Build>> {
         const OPERATION: &str = "list builds";
-        let count = self.database.query(OPERATION, "select count(*)").push(TABLES);
-        let (total,): (i64,) = narrow(count, query).one().await?;
+        let count = match self.counted(OPERATION, query) {
+            Some(counted) => counted,
+            None => narrow(self.database.query(OPERATION, "select count(*)").push(TABLES), query),
+        };
+        let (total,): (i64,) = count.one().await?;
         let list = narrow(self.database.query(OPERATION, COLUMNS).push(TABLES), query);
         let window = query.page.window(query.order, total);
         let rows: Vec<BuildRow> = window.cut(sort(list, query, window.order)?).all().await?;

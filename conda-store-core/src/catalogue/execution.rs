@@ -137,6 +137,20 @@ async fn lock_as_holder(
     }
 }
 
+/// Takes the row of the build for whoever made `attempt`, also when it is over.
+pub(super) async fn check_attempt(
+    transaction: &mut Transaction<'_>,
+    operation: &'static str,
+    id: BuildId,
+    attempt: u32,
+) -> Result<()> {
+    let run = lock(transaction, operation, id).await?;
+    if run.is_none_or(|run| run.attempt != attempt) {
+        return Err(stale(operation, id, attempt));
+    }
+    Ok(())
+}
+
 /// Why the holder of `attempt` has to stop, where the build has this status and `last` is the last attempt at it.
 fn stop(status: BuildStatus, last: u32, attempt: u32) -> Option<Stop> {
     match status {
@@ -326,10 +340,7 @@ impl Catalogue {
         const UPSERT: &str = "insert into cs_build_phase (build_id, attempt, phase, seconds) values ($1, $2, $3, $4) \
             on conflict (build_id, attempt, phase) do update set seconds = excluded.seconds";
         let mut transaction = self.database.begin(OPERATION).await?;
-        let run = lock(&mut transaction, OPERATION, id).await?;
-        if run.is_none_or(|run| run.attempt != attempt) {
-            return Err(stale(OPERATION, id, attempt));
-        }
+        check_attempt(&mut transaction, OPERATION, id, attempt).await?;
         for (phase, elapsed) in phases {
             let upsert = transaction.query(OPERATION, UPSERT).value(id).value(column(attempt));
             upsert.value(phase.to_string()).value(elapsed.as_secs_f64()).run().await?;

@@ -5,12 +5,15 @@
 //! those of the original and a few of our own, whose names begin with `cs_`.
 
 mod artifacts;
+mod build_counts;
 mod builds;
 mod create;
 mod database;
 mod deletions;
+mod difference;
 mod environments;
 mod error;
+mod events;
 mod execution;
 mod filter;
 mod index;
@@ -35,7 +38,9 @@ pub use self::{
     create::{NewBuild, NewSpecification},
     database::Database,
     deletions::Deletion,
+    difference::BuildDifference,
     environments::{Environment, EnvironmentQuery, EnvironmentSort},
+    events::RecordedEvent,
     execution::{BuildResult, CancelResult, Claim, PhaseTime},
     index::{IndexedName, ListVersion},
     metrics::StorageMetrics,

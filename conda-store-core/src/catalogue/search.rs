@@ -109,7 +109,7 @@ struct Located {
 
 const TABLES: &str = " from conda_package_build pb join conda_package p on p.id = pb.package_id \
     join conda_channel c on c.id = p.channel_id where 1 = 1";
-const NAMES: &str = " from cs_package_name n join conda_channel c on c.id = n.channel_id where 1 = 1";
+const NAMES: &str = " from cs_package_name n where 1 = 1";
 
 impl Catalogue {
     /// Finds packages: one page of them, and how many there are.
@@ -177,8 +177,14 @@ impl Catalogue {
         let query = if by_name.across_channels {
             matching_names(query.push("select distinct n.name, 0 as channel_id, 1 as each").push(NAMES), search)
         } else {
-            let query = query.push("select n.name, n.channel_id, ").push(by_name.each).push(" as each, c.name");
-            matching_names(query.push_either("", " collate \"C\"").push(" as channel").push(NAMES), search)
+            // The place of a channel among the channels is quicker to sort by than its URL.
+            let query = query.push("select n.name, n.channel_id, ").push(by_name.each).push(
+                " as each, c.channel from cs_package_name n \
+                 join (select id, row_number() over (order by name",
+            );
+            let query = query.push_either("", " collate \"C\"");
+            let query = query.push(") as channel from conda_channel) c on c.id = n.channel_id where 1 = 1");
+            matching_names(query, search)
         };
         let query = query.push(") names) located where before < ").bind(window.end());
         let query = query.push(" and before + each > ").bind(window.offset()).push(" order by before");

@@ -5,12 +5,12 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 
-use super::{log::BuildLog, prefix::Prefix, steps::Built};
+use super::{events::EventLog, log::BuildLog, prefix::Prefix, steps::Built};
 use crate::{
     Error, Result,
     conda_store::CondaStore,
     error::ErrorKind,
-    event::ReporterExt,
+    event::{BuildEvent, Reporter as _, ReporterExt},
     job::{Attempt, Outcome},
     model::{Build, BuildId},
     pipeline::gone,
@@ -32,6 +32,7 @@ pub(super) struct Run<'a> {
     pub(super) key: String,
     pub(super) prefix: Prefix,
     pub(super) log: Arc<BuildLog>,
+    pub(super) events: Arc<EventLog>,
     pub(super) log_key: StorageKey,
 }
 
@@ -60,8 +61,11 @@ impl CondaStore {
         };
         let storage = self.storage().as_ref();
         let flushing = run.log.keep_flushing(storage, &run.log_key, || run.is_held(), &finished);
-        let (result, ()) = tokio::join!(steps, flushing);
-        run.conclude(result).await
+        let telling = run.events.keep_flushing(self.catalogue(), build_id, number, &finished);
+        let (result, (), ()) = tokio::join!(steps, flushing, telling);
+        let concluded = run.conclude(result).await;
+        run.tell_end().await;
+        concluded
     }
 }
 
@@ -70,14 +74,17 @@ impl<'a> Run<'a> {
         let build = store.catalogue().build(build_id).await?.ok_or_else(|| gone(build_id))?;
         let key = store.build_key(&build)?;
         let log_key = format!("logs/{key}.log").parse()?;
-        let watchers = store.parts().observers.iter().map(|observer| observer.watch(&build)).collect();
+        let events = EventLog::new();
+        let observers = store.parts().observers.iter().map(|observer| observer.watch(&build));
+        let watchers = observers.chain([Arc::<EventLog>::clone(&events) as _]).collect();
         let log = Arc::new(BuildLog::new(Arc::clone(store.clock()), watchers));
+        log.report(BuildEvent::AttemptStarted { attempt: number });
         log.message(format!(
             "build {build_id} of {}/{}, attempt {number} by worker {}",
             build.namespace, build.environment, attempt.worker
         ));
         let prefix = Prefix::new(store.layout().build_path(&build)?, build_id, number);
-        Ok(Self { store, attempt, build, number, key, prefix, log, log_key })
+        Ok(Self { store, attempt, build, number, key, prefix, log, events, log_key })
     }
 
     /// Builds the environment, unless `lost` workers were too many.

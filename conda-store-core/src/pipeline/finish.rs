@@ -10,7 +10,7 @@ use crate::{
     catalogue::BuildResult,
     conda_store::CondaStore,
     error::ErrorKind,
-    event::ReporterExt,
+    event::{BuildEvent, Reporter as _, ReporterExt},
     job::{Outcome, Stop},
     model::{ArtifactType, Build, BuildId, EnvironmentName, NamespaceName},
     pipeline::gone,
@@ -104,6 +104,13 @@ impl Run<'_> {
     pub(super) async fn open_log(&self) -> Result<()> {
         self.log.flush(self.store.storage().as_ref(), &self.log_key).await?;
         self.store.catalogue().add_artifact(self.build.id, ArtifactType::Logs, self.log_key.as_str()).await.map(drop)
+    }
+
+    /// Tells those who watch that nothing follows.
+    pub(super) async fn tell_end(&self) {
+        self.log.report(BuildEvent::AttemptEnded { attempt: self.number });
+        let flushed = self.events.flush(self.store.catalogue(), self.build.id, self.number).await;
+        self.warn_if_failed("write the events of a build", flushed);
     }
 
     async fn close_log(&self, end: &str) {

@@ -29,7 +29,8 @@ impl JobHandler for CondaStore {
             Job::IndexChannels => self.index_channels(attempt).await,
             Job::Sweep => {
                 self.sweep().await?;
-                self.sweep_artifacts().await.map(|()| Outcome::Done)
+                self.sweep_artifacts().await?;
+                self.tidy().await.map(|()| Outcome::Done)
             }
             Job::StorageMetrics => self.measure_storage().await.map(|()| Outcome::Done),
         }
@@ -79,6 +80,12 @@ impl CondaStore {
         let claimed = Claimed { attempt: number, confirmed: self.clock().now() };
         let _entered = self.parts().running.enter(build_id, claimed);
         self.attempt_build(build_id, number, lost, attempt).await
+    }
+
+    /// Removes what builds said a while ago, and adds up how many builds there are.
+    async fn tidy(&self) -> Result<()> {
+        self.catalogue().remove_events(EVENTS_KEPT).await?;
+        self.catalogue().fold_build_counts().await
     }
 
     /// Enqueues again what the queue lost.
@@ -134,3 +141,6 @@ const SETTLED: Duration = Duration::from_secs(5);
 
 /// How many builds, or artifacts, are looked at in one query.
 pub(super) const SWEPT_AT_ONCE: u32 = 500;
+
+/// How long the events of a build can be watched after its end; its log stays.
+const EVENTS_KEPT: Duration = Duration::from_hours(24);

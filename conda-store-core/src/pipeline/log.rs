@@ -115,8 +115,8 @@ impl Reporter for BuildLog {
                 self.lock().phases.push((*phase, *elapsed));
             }
             BuildEvent::Message { text } => self.line(text),
-            // Thousands of these would bury everything else; the bars and streams show them.
-            BuildEvent::Progress { .. } => {}
+            // Thousands of these would bury everything else; the bars and streams show them. Of attempts there are lines.
+            BuildEvent::Progress { .. } | BuildEvent::AttemptStarted { .. } | BuildEvent::AttemptEnded { .. } => {}
         }
         for watcher in &self.watchers {
             watcher.report(event.clone());

@@ -12,6 +12,7 @@
 mod artifact;
 mod attempt;
 mod deletion;
+mod events;
 mod finish;
 mod handler;
 mod index;

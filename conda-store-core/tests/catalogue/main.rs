@@ -5,6 +5,7 @@
 mod connection;
 mod content;
 mod deletions;
+mod events;
 mod execution;
 mod lists;
 mod namespaces;

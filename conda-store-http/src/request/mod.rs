@@ -14,6 +14,9 @@ pub(crate) use self::{
     filters::{BuildFilters, EnvironmentFilters, PackageFilters, PackageSearchFilters},
     paging::{CursorPage, NumberedPage, ordering},
     parameters::Parameters,
-    path::{BuildArtifactPath, BuildPath, EnvironmentPath, NamespacePath, NewNamespacePath, StoragePath, TokenPath},
+    path::{
+        BuildArtifactPath, BuildPath, EnvironmentPath, NamespacePath, NewNamespacePath, StoragePath, TokenPath,
+        TwoBuildsPath,
+    },
     roles::{GivenRole, role_bindings, token_name},
 };

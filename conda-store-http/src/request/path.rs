@@ -82,6 +82,31 @@ impl IntoParams for BuildArtifactPath {
     }
 }
 
+/// `/{build_id}/…/{other_id}`, both as in [`BuildPath`].
+#[derive(Debug)]
+pub(crate) struct TwoBuildsPath {
+    pub(crate) build: Option<BuildId>,
+    pub(crate) other: Option<BuildId>,
+}
+
+impl FromRequestParts<Face> for TwoBuildsPath {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, face: &Face) -> Answer<Self> {
+        let (build, other): (String, String) = segments(parts, face, NO_SUCH_BUILD).await?;
+        Ok(Self { build: read_id("build_id", &build)?.map(BuildId), other: read_id("other_id", &other)?.map(BuildId) })
+    }
+}
+
+impl IntoParams for TwoBuildsPath {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![
+            path("build_id", "the id of the build", schema::integer(1)),
+            path("other_id", "the id of the build that it is compared with", schema::integer(1)),
+        ]
+    }
+}
+
 /// `/{namespace}`. A name against the rules is one that nothing has.
 #[derive(Debug)]
 pub(crate) struct NamespacePath(pub(crate) NamespaceName);

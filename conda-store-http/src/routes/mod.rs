@@ -5,6 +5,8 @@ mod build_archive;
 mod build_artifact_make;
 mod build_cancel;
 mod build_delete;
+mod build_diff;
+mod build_events;
 mod build_get;
 mod build_installer;
 mod build_list;
@@ -17,9 +19,11 @@ mod channel_list;
 pub(crate) mod documentation;
 mod environment_delete;
 mod environment_get;
+mod environment_history;
 mod environment_list;
 mod environment_list_v2;
 mod environment_lockfile;
+mod environment_rollback;
 mod environment_update;
 mod health;
 mod login;
@@ -85,7 +89,11 @@ fn version_1() -> OpenApiRouter<Face> {
 fn version_2() -> OpenApiRouter<Face> {
     OpenApiRouter::new()
         .routes(routes!(environment_list_v2::handle))
+        .routes(routes!(environment_history::handle))
+        .routes(routes!(environment_rollback::handle))
         .routes(routes!(build_artifact_make::handle))
+        .routes(routes!(build_diff::handle))
+        .routes(routes!(build_events::handle))
         .routes(routes!(token_list::handle))
         .routes(routes!(token_rename::handle, token_revoke::handle))
 }

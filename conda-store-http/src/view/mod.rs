@@ -1,7 +1,9 @@
 //! The shapes in which the API shows things.
 
 mod build;
+mod difference;
 mod environment;
+mod history;
 mod namespace;
 mod package;
 mod specification;
@@ -9,7 +11,9 @@ mod token;
 
 pub(crate) use self::{
     build::{BuildDetails, BuildView},
+    difference::DifferenceView,
     environment::EnvironmentView,
+    history::HistoryView,
     namespace::{NamespaceRoleView, NamespaceView},
     package::{ChannelView, PackageView},
     specification::SpecificationView,

@@ -9,6 +9,8 @@ mod compression;
 mod cors;
 mod deletions;
 mod environments;
+mod events;
+mod history;
 mod logins;
 mod logs;
 mod namespaces;

@@ -78,6 +78,13 @@ const MATRIX: &[Row] = &[
         "/api/v1/environment/secret/lab/conda-lock.yaml",
         READERS,
     ),
+    ("GET /api/v2/environment/{namespace}/{name}/history", "/api/v2/environment/secret/lab/history/", READERS),
+    // There is no earlier build to go back to.
+    (
+        "POST /api/v2/environment/{namespace}/{name}/rollback",
+        "/api/v2/environment/secret/lab/rollback/",
+        [403, 403, 400, 400, 403],
+    ),
     ("POST /api/v1/specification", "/api/v1/specification/", BUILDERS),
     // Builds.
     ("GET /api/v1/build", "/api/v1/build/", ANYBODY),
@@ -90,6 +97,8 @@ const MATRIX: &[Row] = &[
     ("GET /api/v1/build/{build_id}/yaml", "/api/v1/build/2/yaml/", [403, 404, 404, 404, 403]),
     ("GET /api/v1/build/{build_id}/archive", "/api/v1/build/2/archive/", [403, 404, 404, 404, 403]),
     ("PUT /api/v2/build/{build_id}/artifact/{artifact_type}", "/api/v2/build/2/artifact/YAML/", BUILDERS),
+    ("GET /api/v2/build/{build_id}/diff/{other_id}", "/api/v2/build/3/diff/2/", READERS),
+    ("GET /api/v2/build/{build_id}/events", "/api/v2/build/2/events/", READERS),
     ("GET /api/v1/build/{build_id}/lockfile", "/api/v1/build/2/lockfile/", READERS),
     ("GET /api/v1/build/{build_id}/conda-lock.yml", "/api/v1/build/2/conda-lock.yml", READERS),
     ("GET /api/v1/build/{build_id}/conda-lock.yaml", "/api/v1/build/2/conda-lock.yaml", READERS),
@@ -101,7 +110,9 @@ fn body(route: &str) -> Option<Value> {
     Some(match route {
         "POST /login" => json!({"username": "somebody", "password": "password"}),
         "PUT /api/v1/namespace/{namespace}" => json!({"metadata": {}, "role_mappings": {"secret/*": ["viewer"]}}),
-        "PUT /api/v1/namespace/{namespace}/metadata" | "POST /api/v1/token" => json!({}),
+        "PUT /api/v1/namespace/{namespace}/metadata"
+        | "POST /api/v1/token"
+        | "POST /api/v2/environment/{namespace}/{name}/rollback" => json!({}),
         "POST /api/v1/namespace/{namespace}/role" => json!({"other_namespace": "other", "role": "viewer"}),
         "PUT /api/v1/namespace/{namespace}/role" | "DELETE /api/v1/namespace/{namespace}/role" => {
             json!({"other_namespace": "default", "role": "developer"})

@@ -145,7 +145,7 @@ impl Site {
     }
 
     /// Completes a build: with two packages, a log and a lockfile.
-    async fn complete(&self, build: &Build) {
+    pub(crate) async fn complete(&self, build: &Build) {
         let catalogue = self.store.catalogue();
         let Claim::Started { attempt, .. } =
             catalogue.claim_build(build.id, "worker", Duration::from_mins(1)).await.unwrap()
