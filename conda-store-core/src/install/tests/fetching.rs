@@ -133,19 +133,22 @@ async fn a_canceled_download_leaves_nothing_and_whoever_waits_goes_on() {
     let record = at(&server, &record);
     let workshop = Workshop::open().await;
     let first = workshop.store.get(&record, &workshop.cancellation);
-    let given_up = CancellationToken::new();
-    let impatient = workshop.store.get(&record, &given_up);
-    let waits = CancellationToken::new();
-    let patient = workshop.store.get(&record, &waits);
-    let cancel = async {
+    let (given_up, waits) = (CancellationToken::new(), CancellationToken::new());
+    let others = async {
+        // Not before: whoever comes first has the download that stalls.
         while server.requests() == 0 || workshop.stored("partial").is_empty() {
             tokio::task::yield_now().await;
         }
-        given_up.cancel();
-        workshop.cancellation.cancel();
+        let impatient = workshop.store.get(&record, &given_up);
+        let patient = workshop.store.get(&record, &waits);
+        let cancel = async {
+            given_up.cancel();
+            workshop.cancellation.cancel();
+        };
+        tokio::join!(impatient, patient, cancel)
     };
-    let all = async { tokio::join!(first, impatient, patient, cancel) };
-    let (first, impatient, patient, ()) = tokio::time::timeout(SOON, Box::pin(all)).await.unwrap();
+    let all = async { tokio::join!(first, others) };
+    let (first, (impatient, patient, ())) = tokio::time::timeout(SOON, Box::pin(all)).await.unwrap();
     assert_eq!(first.unwrap_err().kind(), ErrorKind::Cancelled);
     assert_eq!(impatient.unwrap_err().kind(), ErrorKind::Cancelled);
     patient.unwrap();
