@@ -4,7 +4,12 @@ use std::{fmt, ops::Range, path::PathBuf, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio_util::io::ReaderStream;
 use url::Url;
 
 use crate::{Error, Result, clock::Timestamp, error::ErrorKind};
@@ -68,6 +73,28 @@ impl fmt::Debug for Body {
         }
     }
 }
+
+impl Body {
+    /// The bytes as a stream, read from the disk as they are asked for.
+    ///
+    /// # Errors
+    /// What the file system says of a file that cannot be opened.
+    pub async fn into_stream(self) -> Result<ByteStream> {
+        match self {
+            Self::Bytes(bytes) => Ok(stream::iter([Ok(bytes)]).boxed()),
+            Self::Stream(stream) => Ok(stream),
+            Self::File(path) => {
+                let place = path.display().to_string();
+                let failed = move |error| Error::io("read upload", error).with("path", &place);
+                let file = tokio::fs::File::open(&path).await.map_err(&failed)?;
+                Ok(ReaderStream::with_capacity(file, READ_AT_ONCE).map_err(failed).boxed())
+            }
+        }
+    }
+}
+
+/// Bytes that are read from a file at a time.
+const READ_AT_ONCE: usize = 1 << 20;
 
 impl From<Vec<u8>> for Body {
     fn from(bytes: Vec<u8>) -> Self {
@@ -133,6 +160,40 @@ pub struct LinkOptions {
     pub file_name: Option<String>,
     /// The media type that the download states.
     pub content_type: Option<String>,
+}
+
+/// What a value of RFC 8187 holds as it is; everything else is percent-encoded.
+const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+impl LinkOptions {
+    /// The header `Content-Disposition` (RFC 6266) that makes a browser save the blob as [`file_name`](Self::file_name).
+    #[must_use]
+    pub fn content_disposition(&self) -> Option<String> {
+        let name = self.file_name.as_deref()?;
+        // For the clients that do not know the other form.
+        let plain: String = name
+            .chars()
+            .map(|character| match character {
+                '"' | '\\' => '_',
+                ' '..='~' => character,
+                _ => '_',
+            })
+            .collect();
+        let exact = utf8_percent_encode(name, ATTRIBUTE);
+        Some(format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{exact}"))
+    }
 }
 
 /// How a reader gets at a blob.
@@ -218,3 +279,23 @@ pub trait StorageExt: Storage {
 }
 
 impl<S: Storage + ?Sized> StorageExt for S {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_is_given_in_both_forms() {
+        let disposition = |name: &str| {
+            let expires_in = Duration::from_mins(1);
+            LinkOptions { expires_in, file_name: Some(name.into()), content_type: None }.content_disposition()
+        };
+        for (name, expected) in [
+            ("web.tar.gz", "attachment; filename=\"web.tar.gz\"; filename*=UTF-8''web.tar.gz"),
+            ("a \"b\".sh", "attachment; filename=\"a _b_.sh\"; filename*=UTF-8''a%20%22b%22.sh"),
+            ("ü\r\nX: y", "attachment; filename=\"___X: y\"; filename*=UTF-8''%C3%BC%0D%0AX%3A%20y"),
+        ] {
+            assert_eq!(disposition(name).as_deref(), Some(expected));
+        }
+    }
+}

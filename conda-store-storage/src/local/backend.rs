@@ -1,15 +1,6 @@
 //! The implementation of [`Storage`].
 
-use std::{
-    fmt,
-    io::SeekFrom,
-    ops::Range,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-};
+use std::{fmt, io::SeekFrom, ops::Range, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use cap_std::fs::Dir;
@@ -34,12 +25,10 @@ use super::{
     LocalStorageConfig, directory,
     upload::{Upload, reserved, sweep},
 };
+use crate::sweeps::Sweeps;
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 128 << 10;
-
-/// Seconds between two searches for stale uploads.
-const SWEEP_INTERVAL: i64 = 3600;
 
 /// Keeps each blob in a file below one directory, under its key.
 ///
@@ -53,7 +42,7 @@ pub struct LocalStorage {
     root: Arc<Dir>,
     storage_url: Option<Url>,
     clock: Arc<dyn Clock>,
-    swept: Arc<AtomicI64>,
+    sweeps: Sweeps,
 }
 
 impl LocalStorage {
@@ -73,7 +62,7 @@ impl LocalStorage {
             let open = move || directory::open_root(&path).map_err(|error| Error::io("open storage", error));
             blocking(open).await.map_err(|error| error.with("storage_path", located))?
         };
-        let storage = Self { path, root: Arc::new(root), storage_url, clock, swept: Arc::default() };
+        let storage = Self { path, root: Arc::new(root), storage_url, clock, sweeps: Sweeps::default() };
         storage.sweep_when_due().await;
         Ok(storage)
     }
@@ -91,11 +80,7 @@ impl LocalStorage {
     /// Removes stale uploads, if nobody did within the last hour. Failing at it fails nothing else.
     async fn sweep_when_due(&self) {
         let now = self.clock.now();
-        let last = self.swept.load(Ordering::Relaxed);
-        let due = now.unix_seconds() - last >= SWEEP_INTERVAL;
-        // Of several that see it due, one sweeps.
-        let swap = || self.swept.compare_exchange(last, now.unix_seconds(), Ordering::Relaxed, Ordering::Relaxed);
-        if !due || swap().is_err() {
+        if !self.sweeps.begin(now) {
             return;
         }
         if let Err(error) = self.run("remove stale uploads", move |root| sweep(root, now)).await {

@@ -1,0 +1,38 @@
+//! What can be set.
+
+use std::time::Duration;
+
+use super::{S3Credentials, S3Endpoint};
+
+/// Settings of [`S3Storage`](super::S3Storage).
+#[derive(Clone, Debug)]
+pub struct S3StorageConfig {
+    /// Where the service is reached for every get and put.
+    pub internal_endpoint: S3Endpoint,
+    /// Where those who follow a link reach it. Links are signed for it, nothing is ever sent there.
+    pub external_endpoint: S3Endpoint,
+    /// The region of the bucket; services other than Amazon's mostly take any.
+    pub region: String,
+    /// The bucket, which must exist. It should be this service's alone: unfinished uploads that are older than a day are
+    /// removed from it.
+    pub bucket_name: String,
+    /// Who asks.
+    pub credentials: S3Credentials,
+    /// After this long without a byte a transfer is given up and tried again.
+    pub stall_limit: Duration,
+}
+
+impl S3StorageConfig {
+    /// A bucket at one endpoint, in the region `us-east-1`.
+    #[must_use]
+    pub fn new(endpoint: S3Endpoint, bucket_name: impl Into<String>, credentials: S3Credentials) -> Self {
+        Self {
+            internal_endpoint: endpoint.clone(),
+            external_endpoint: endpoint,
+            region: "us-east-1".into(),
+            bucket_name: bucket_name.into(),
+            credentials,
+            stall_limit: Duration::from_secs(20),
+        }
+    }
+}
