@@ -48,6 +48,8 @@ pub enum Job {
     StorageMetrics,
     /// Bring the index of the channels' packages up to date.
     IndexChannels,
+    /// Remove blobs that nothing leads to.
+    Orphans,
 }
 
 impl Job {
@@ -63,6 +65,7 @@ impl Job {
             Self::Sweep => "sweep".into(),
             Self::StorageMetrics => "storage-metrics".into(),
             Self::IndexChannels => "index-channels".into(),
+            Self::Orphans => "orphans".into(),
         })
     }
 
@@ -75,6 +78,7 @@ impl Job {
             Self::Sweep => (Priority::PERIODIC, Some(Duration::from_secs(10))),
             Self::StorageMetrics => (Priority::PERIODIC, Some(Duration::from_mins(1))),
             Self::IndexChannels => (Priority::PERIODIC, Some(Duration::from_mins(15))),
+            Self::Orphans => (Priority::PERIODIC, Some(Duration::from_hours(24))),
         };
         NewJob {
             name: self.name(),

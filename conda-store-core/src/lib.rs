@@ -27,6 +27,7 @@ pub mod install;
 pub mod job;
 pub mod lockfile;
 pub mod model;
+pub mod orphans;
 pub mod paths;
 pub mod pipeline;
 pub mod queue;

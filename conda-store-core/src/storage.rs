@@ -1,6 +1,6 @@
 //! Where the blobs of artifacts are kept: the trait [`Storage`] and its vocabulary.
 
-use std::{fmt, ops::Range, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, ops::Range, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -254,6 +254,37 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// All blobs whose keys start with `prefix`, which may be empty.
     fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>>;
+}
+
+#[async_trait]
+impl<S: Storage + ?Sized> Storage for Arc<S> {
+    fn capabilities(&self) -> StorageCapabilities {
+        (**self).capabilities()
+    }
+
+    async fn put(&self, key: &StorageKey, body: Body) -> Result<BlobInfo> {
+        (**self).put(key, body).await
+    }
+
+    async fn get(&self, key: &StorageKey, range: Option<Range<u64>>) -> Result<Blob> {
+        (**self).get(key, range).await
+    }
+
+    async fn head(&self, key: &StorageKey) -> Result<Option<BlobInfo>> {
+        (**self).head(key).await
+    }
+
+    async fn link(&self, key: &StorageKey, options: &LinkOptions) -> Result<Link> {
+        (**self).link(key, options).await
+    }
+
+    async fn delete(&self, key: &StorageKey) -> Result<()> {
+        (**self).delete(key).await
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>> {
+        (**self).list(prefix)
+    }
 }
 
 /// Conveniences on every [`Storage`].

@@ -12,13 +12,13 @@ use conda_store_core::{
     paths::Layout,
 };
 use conda_store_queue::{MemoryQueue, RabbitMq, RedisQueue, SqlQueue};
-use conda_store_storage::{LocalStorage, LocalStorageConfig};
 use secrecy::ExposeSecret;
 
 use crate::{
     configuration::{Configuration, Program, QueueChoice, value::Version},
     data_directory::DataDirectory,
     progress::Progress,
+    storage,
 };
 
 /// What the names of all keys in Redis begin with; installations that share a service have databases of their own.
@@ -43,7 +43,7 @@ pub async fn compose(
     let catalogue = catalogue(configuration, database.clone(), &clock).await?;
     let mut builder = CondaStore::builder()
         .catalogue(catalogue.clone())
-        .storage(storage(configuration, data, &clock).await?)
+        .storage(storage::open(configuration, data, Arc::clone(&clock)).await?)
         .settings(configuration.settings())
         .observer(progress);
     builder = conda(builder, configuration);
@@ -84,19 +84,6 @@ async fn catalogue(
         catalogue.check_schema().await?;
     }
     Ok(catalogue)
-}
-
-async fn storage(
-    configuration: &Configuration,
-    data: &DataDirectory,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<LocalStorage> {
-    let section = &configuration.local_storage;
-    let config = LocalStorageConfig {
-        storage_path: section.storage_path.clone().unwrap_or_else(|| data.storage()),
-        storage_url: section.storage_url.as_ref().map(|url| url.0.clone()),
-    };
-    Ok(LocalStorage::open(config, Arc::clone(clock)).await?)
 }
 
 /// What chooses packages, and where they come from.

@@ -9,5 +9,6 @@ pub mod logging;
 pub mod progress;
 pub mod serve;
 pub mod shutdown;
+mod storage;
 pub mod watch;
 pub mod work;

@@ -1,6 +1,6 @@
 //! Artifacts of builds, and how far the making of each is.
 
-use std::{fmt, str::FromStr};
+use std::{collections::HashSet, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -196,6 +196,24 @@ impl Catalogue {
         let query = self.database.query("find artifact", ARTIFACTS).push("key = ").bind(key);
         let row: Option<ArtifactRow> = query.push(" order by build_id desc, id desc limit 1").first().await?;
         row.map(Artifact::try_from).transpose()
+    }
+
+    /// Those of `keys` at which an artifact is.
+    pub async fn known_artifact_keys(&self, keys: &[&str]) -> Result<HashSet<String>> {
+        let Some((first, others)) = keys.split_first() else { return Ok(HashSet::new()) };
+        let query = self.database.query("find artifacts", "select distinct key from build_artifact where key in (");
+        let query =
+            others.iter().fold(query.bind((*first).to_owned()), |query, key| query.push(", ").bind((*key).to_owned()));
+        let rows: Vec<(String,)> = query.push(")").unprepared().all().await?;
+        Ok(rows.into_iter().map(|(key,)| key).collect())
+    }
+
+    /// Artifacts that are kept in storage: at most `limit`, in the order they were added, beginning behind `after`.
+    pub async fn stored_artifacts(&self, after: Option<ArtifactId>, limit: usize) -> Result<Vec<Artifact>> {
+        let query = self.database.query("list artifacts", ARTIFACTS).push("id > ").bind(after.map_or(0, |id| id.0));
+        let query = query.push(" and artifact_type not in ('DIRECTORY', 'CONTAINER_REGISTRY') order by id limit ");
+        let rows: Vec<ArtifactRow> = query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).all().await?;
+        rows.into_iter().map(Artifact::try_from).collect()
     }
 
     /// Writes down how far an artifact is, in place of what was known of it. The `status_info` of a completed build then

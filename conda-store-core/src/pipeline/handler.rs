@@ -33,6 +33,7 @@ impl JobHandler for CondaStore {
                 self.tidy().await.map(|()| Outcome::Done)
             }
             Job::StorageMetrics => self.measure_storage().await.map(|()| Outcome::Done),
+            Job::Orphans => self.remove_orphans(&attempt.cancellation).await.map(|_| Outcome::Done),
         }
     }
 
@@ -61,7 +62,7 @@ impl JobHandler for CondaStore {
     }
 
     fn periodic(&self) -> Vec<Job> {
-        vec![Job::Sweep, Job::StorageMetrics, Job::IndexChannels]
+        vec![Job::Sweep, Job::StorageMetrics, Job::IndexChannels, Job::Orphans]
     }
 }
 

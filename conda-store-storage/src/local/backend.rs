@@ -23,9 +23,9 @@ use url::Url;
 
 use super::{
     LocalStorageConfig, directory,
-    upload::{Upload, reserved, sweep},
+    upload::{Upload, sweep},
 };
-use crate::sweeps::Sweeps;
+use crate::leftovers::{Sweeps, UPLOADS, reserved};
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 128 << 10;
@@ -188,7 +188,7 @@ impl Storage for LocalStorage {
     fn list(&self, prefix: &str) -> BoxStream<'_, Result<BlobInfo>> {
         let prefix = prefix.to_owned();
         let start = prefix.rsplit_once('/').map_or(String::new(), |(directory, _)| directory.to_owned());
-        if (prefix.contains('/') && start.parse::<StorageKey>().is_err()) || start == directory::UPLOADS {
+        if (prefix.contains('/') && start.parse::<StorageKey>().is_err()) || start == UPLOADS {
             return stream::empty().boxed();
         }
         let directories = stream::try_unfold(vec![start], move |mut pending| {

@@ -20,8 +20,7 @@ use conda_store_core::{
     storage::{BlobInfo, StorageKey},
 };
 
-/// Where uploads are written before they get their name; no blob lies in it.
-pub(super) const UPLOADS: &str = ".conda-store-uploads";
+use crate::leftovers::UPLOADS;
 
 /// Opens the directory at `path`, and makes it where it is missing.
 pub(super) fn open_root(path: &Path) -> io::Result<Dir> {

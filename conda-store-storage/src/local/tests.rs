@@ -17,7 +17,8 @@ use conda_store_core::{
 use futures::StreamExt;
 use tempfile::TempDir;
 
-use super::{LocalStorage, LocalStorageConfig, directory::UPLOADS};
+use super::{LocalStorage, LocalStorageConfig};
+use crate::leftovers::UPLOADS;
 
 async fn empty() -> Option<(Arc<dyn Storage>, TempDir)> {
     let (storage, directory) = new().await;

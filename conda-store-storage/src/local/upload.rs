@@ -1,6 +1,6 @@
 //! A blob on its way: a file under a temporary name, until it is whole.
 
-use std::{io, time::Duration};
+use std::io;
 
 use cap_std::fs::{Dir, File};
 use chrono::{DateTime, Utc};
@@ -8,10 +8,8 @@ use conda_store_core::{Error, ErrorKind, Result, clock::Timestamp, storage::Stor
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::directory::{self, UPLOADS};
-
-/// A file in the directory of uploads this old belongs to nobody any more.
-const STALE: Duration = Duration::from_hours(24);
+use super::directory;
+use crate::leftovers::{STALE, UPLOADS, reserved};
 
 /// A file that nobody sees yet; dropped before it was published, it is removed.
 #[derive(Debug)]
@@ -52,11 +50,6 @@ impl Drop for Upload {
             warn!(upload.name = self.name, error = %error, "could not remove an unfinished upload");
         }
     }
-}
-
-/// That `key` is kept for uploads.
-pub(super) fn reserved(key: &StorageKey) -> Error {
-    Error::invalid("write blob", format!("keys below {UPLOADS}/ are reserved for unfinished uploads")).with("key", key)
 }
 
 fn in_the_way(error: io::Error, key: &StorageKey) -> Error {

@@ -35,7 +35,7 @@ use super::{
     leftovers,
     upload::Target,
 };
-use crate::sweeps::Sweeps;
+use crate::leftovers::Sweeps;
 
 /// The longest that a signature can be valid (Signature Version 4).
 const LONGEST_LINK: Duration = Duration::from_hours(7 * 24);

@@ -81,8 +81,14 @@ impl S3Credentials {
             }
             Self::Profile { name, file } => {
                 let builder = ProfileFileCredentialsProvider::builder().configure(&surroundings());
-                let builder = name.iter().fold(builder, |builder, name| builder.profile_name(name));
-                let builder = file.iter().fold(builder, |builder, file| builder.profile_files(only(file)));
+                let builder = match name {
+                    Some(name) => builder.profile_name(name),
+                    None => builder,
+                };
+                let builder = match file {
+                    Some(file) => builder.profile_files(only(file)),
+                    None => builder,
+                };
                 SharedCredentialsProvider::new(builder.build())
             }
         })

@@ -1,15 +1,11 @@
 //! What a process left behind that came to a sudden end: uploads of which nobody sees anything.
 
-use std::time::Duration;
-
 use aws_sdk_s3::{Client, primitives::DateTime};
 use conda_store_core::{Error, Result, clock::Timestamp};
 use tracing::info;
 
 use super::{backend::timestamp, error::failed};
-
-/// An upload this old belongs to nobody any more.
-const STALE: Duration = Duration::from_hours(24);
+use crate::leftovers::STALE;
 
 /// Removes the stale uploads of a bucket.
 pub(super) async fn sweep(client: &Client, bucket: &str, now: Timestamp) -> Result<()> {

@@ -12,6 +12,7 @@ use super::{
     sections::{CondaStoreSection, CondaStoreServerSection},
     unsupported::{Severity, unsupported},
 };
+use crate::storage;
 
 /// Which program a configuration is read by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +100,7 @@ impl Configuration {
     }
 
     /// `message` about an option, with the place where it was set.
-    pub(super) fn problem(&self, section: &'static str, key: &str, message: impl Into<String>) -> Problem {
+    pub(crate) fn problem(&self, section: &'static str, key: &str, message: impl Into<String>) -> Problem {
         let message = message.into();
         Problem { origin: self.origin(section, key), subject: format!("{section}.{key}"), message }
     }
@@ -114,6 +115,7 @@ impl Configuration {
             self.memory(program),
             self.database(),
             self.templates(),
+            storage::problem(self),
         ];
         found.into_iter().flatten().collect()
     }

@@ -308,6 +308,10 @@ fn contradictions_are_refused() {
         ("CondaStore:\n  celery_broker_url: sqs://u:hunter2@region", "got the scheme \"sqs\", takes redis://"),
         ("CondaStore:\n  build_directory: '{store}/x'", "store"),
         ("CondaStore:\n  environment_directory: '{store_directory}/x'", "has no {name}"),
+        (
+            "S3Storage:\n  internal_endpoint: 'http://minio'\nCondaStore:\n  storage_class: S3Storage",
+            "HOST or HOST:PORT",
+        ),
         ("CondaStore:\n  database_url: mysql://u:hunter2@db/x", "takes sqlite, postgresql"),
     ] {
         let problems = checked(text, Program::Server).unwrap_err();
@@ -323,7 +327,6 @@ fn contradictions_are_refused() {
 #[test]
 fn what_this_version_cannot_do_is_said_at_start() {
     for text in [
-        "CondaStore:\n  storage_class: S3Storage",
         "CondaStoreServer:\n  authentication_class: GithubOAuthAuthentication",
         "ContainerRegistry:\n  container_registries: {'https://r.org': {}}",
     ] {

@@ -7,7 +7,7 @@ use super::{
     check::Program,
     problem::{Origin, Problem},
     sections::{
-        AuthenticationClass, CondaStoreSection, CondaStoreServerSection, ContainerRegistrySection, StorageClass,
+        AuthenticationClass, CondaStoreSection, CondaStoreServerSection, ContainerRegistrySection,
     },
 };
 
@@ -69,11 +69,6 @@ fn artifacts(configuration: &Configuration) -> Option<Problem> {
 
 fn refused(configuration: &Configuration) -> Vec<Problem> {
     let mut found = Vec::new();
-    let storage = configuration.conda_store.storage_class;
-    if storage != StorageClass::LocalStorage {
-        let message = format!("{storage:?} is not in this version; it takes LocalStorage");
-        found.push(configuration.problem(CondaStoreSection::NAME, "storage_class", message));
-    }
     if !configuration.container_registry.container_registries.is_empty() {
         let message = "this version pushes no images; leave it out";
         found.push(configuration.problem(ContainerRegistrySection::NAME, "container_registries", message));

@@ -15,6 +15,7 @@ use s3s::{
     access::{S3Access, S3AccessContext},
     auth::SimpleAuth,
     checksum::ChecksumHasher,
+    crypto::Crc32,
     dto::*,
     s3_error,
     service::S3ServiceBuilder,
@@ -114,12 +115,13 @@ impl S3Access for Doorkeeper {
 
 struct Bucket(Arc<Mutex<Objects>>);
 
+#[expect(clippy::unnecessary_wraps, reason = "the operations return results")]
 fn answer<T>(output: T) -> S3Result<S3Response<T>> {
     Ok(S3Response::new(output))
 }
 
 fn crc32(bytes: &[u8]) -> String {
-    let mut hasher = ChecksumHasher { crc32: Some(Default::default()), ..ChecksumHasher::default() };
+    let mut hasher = ChecksumHasher { crc32: Some(Crc32::default()), ..ChecksumHasher::default() };
     hasher.update(bytes);
     hasher.finalize().checksum_crc32.unwrap()
 }
@@ -140,6 +142,7 @@ impl Object {
         Self { bytes, etag, modified: SystemTime::now(), crc32 }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "answers take options")]
     fn tag(&self) -> Option<ETag> {
         Some(ETag::Strong(self.etag.clone()))
     }

@@ -91,12 +91,12 @@ async fn a_failed_or_dropped_upload_is_taken_back() {
     let server = Server::start().await;
     let storage = open(server.config()).await;
     let failing = conda_store_core::Error::unexpected("produce", "no more");
-    let begin = || stream::iter(0..20).map(|index| Ok(mebibyte(index)));
-    let body = Body::Stream(begin().chain(stream::iter([Err(failing)])).boxed());
+    let twenty = || stream::iter(0..20).map(|index| Ok(mebibyte(index)));
+    let body = Body::Stream(twenty().chain(stream::iter([Err(failing)])).boxed());
     storage.put(&key("failed"), body).await.unwrap_err();
     assert!(server.objects().uploads.is_empty());
 
-    let endless = Body::Stream(begin().chain(stream::pending()).boxed());
+    let endless = Body::Stream(twenty().chain(stream::pending()).boxed());
     let dropped = key("dropped");
     let put = storage.put(&dropped, endless);
     let begun = until("an upload", || server.objects().uploads.values().any(|upload| !upload.parts.is_empty()));

@@ -1,0 +1,10 @@
+//! Blobs in any service that opendal was compiled with.
+
+mod backend;
+mod config;
+mod error;
+mod names;
+#[cfg(test)]
+mod tests;
+
+pub use self::{backend::OpendalStorage, config::OpendalStorageConfig};
