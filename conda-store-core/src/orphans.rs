@@ -73,7 +73,9 @@ impl CondaStore {
                     return Ok(orphans);
                 }
                 let blobs = blobs.map_err(|error| error.1)?;
-                blobs.iter().for_each(|blob| keys.add(blob.key.as_str()));
+                for blob in &blobs {
+                    keys.add(blob.key.as_str());
+                }
                 self.remove_unknown(blobs, &mut orphans).await?;
             }
         }

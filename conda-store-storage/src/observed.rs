@@ -118,7 +118,7 @@ impl<S: Storage> Storage for ObservedStorage<S> {
         debug!(operation = "list", storage.prefix = prefix, "a storage is listed");
         // One listing is one operation, however many blobs it yields; it counts when it ends.
         let listing = (self.inner.list(prefix), false);
-        let counted = stream::unfold(listing, |(mut blobs, failed)| async move {
+        let counted = stream::unfold(listing, move |(mut blobs, failed)| async move {
             let found = blobs.next().await;
             match &found {
                 Some(Err(error)) => self.count("list", Some(error)),
@@ -135,6 +135,7 @@ impl<S: Storage> Storage for ObservedStorage<S> {
 #[cfg(test)]
 mod tests {
     use conda_store_core::{ErrorKind, storage::StorageExt, testing::ManualClock};
+    use futures::future;
 
     use super::*;
     use crate::MemoryStorage;
@@ -145,8 +146,9 @@ mod tests {
         (ObservedStorage::new(inner, clock, &registry).unwrap(), registry)
     }
 
-    async fn empty() -> Option<(Arc<dyn Storage>, ())> {
-        Some((Arc::new(observed().0), ()))
+    fn empty() -> future::Ready<Option<(Arc<dyn Storage>, ())>> {
+        let storage: Arc<dyn Storage> = Arc::new(observed().0);
+        future::ready(Some((storage, ())))
     }
 
     conda_store_core::storage_suite!(empty);

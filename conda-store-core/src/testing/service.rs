@@ -13,7 +13,7 @@
     reason = "tests are configured by the environment and answer on the terminal"
 )]
 pub fn service(name: &str) -> Option<String> {
-    let suffix = if matches!(name, "channel" | "scale" | "conda_pack") { "" } else { "_URL" };
+    let suffix = if matches!(name, "channel" | "scale" | "conda_pack" | "aws") { "" } else { "_URL" };
     let variable = format!("CONDA_STORE_TEST_{}{suffix}", name.to_uppercase());
     if let Ok(value) = std::env::var(&variable) {
         return Some(value);

@@ -1,6 +1,12 @@
 //! The implementation of [`Storage`].
 
-use std::{fmt, io::SeekFrom, ops::Range, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    io::{Read, SeekFrom},
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use cap_std::fs::Dir;
@@ -29,6 +35,9 @@ use crate::leftovers::{Sweeps, UPLOADS, reserved};
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 128 << 10;
+
+/// Bytes copied from a file to another in one step.
+const COPIED_AT_ONCE: u64 = 64 << 20;
 
 /// Keeps each blob in a file below one directory, under its key.
 ///
@@ -109,11 +118,7 @@ async fn write(file: &mut File, body: Body) -> Result<()> {
     let failed = |error| Error::io("write blob", error);
     match body {
         Body::Bytes(bytes) => file.write_all(&bytes).await.map_err(failed)?,
-        Body::File(path) => {
-            let opened = File::open(&path).await;
-            let mut source = opened.map_err(|error| Error::io("read upload", error).with("path", path.display()))?;
-            tokio::io::copy(&mut source, file).await.map_err(failed)?;
-        }
+        Body::File(path) => copy(&path, file).await?,
         Body::Stream(mut parts) => {
             while let Some(part) = parts.try_next().await? {
                 file.write_all(&part).await.map_err(failed)?;
@@ -122,6 +127,24 @@ async fn write(file: &mut File, body: Body) -> Result<()> {
     }
     file.flush().await.map_err(failed)?;
     file.sync_all().await.map_err(failed)
+}
+
+/// Copies a file, by the kernel alone where the file system can; in steps, so that an upload that is given up ends soon.
+async fn copy(path: &Path, target: &File) -> Result<()> {
+    let unreadable = |error| Error::io("read upload", error).with("path", path.display());
+    let source = File::open(path).await.map_err(unreadable)?.into_std().await;
+    let target = target.try_clone().await.map_err(|error| Error::io("write blob", error))?.into_std().await;
+    let files = Arc::new((source, target));
+    loop {
+        let files = Arc::clone(&files);
+        let step = move || {
+            let (source, mut target) = (&files.0, &files.1);
+            std::io::copy(&mut source.take(COPIED_AT_ONCE), &mut target).map_err(|error| Error::io("write blob", error))
+        };
+        if blocking(step).await? < COPIED_AT_ONCE {
+            return Ok(());
+        }
+    }
 }
 
 async fn read(mut file: File, range: Range<u64>) -> Result<ByteStream> {

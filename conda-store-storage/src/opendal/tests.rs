@@ -114,7 +114,7 @@ async fn a_failed_upload_is_taken_back() {
 async fn pretender(listing: &'static str) -> String {
     use axum::{Router, http::Uri, routing::any};
     let answer = move |uri: Uri| async move {
-        let body = if uri.query().is_some_and(|query| query.contains("prefix")) { listing } else { "{}" };
+        let body = if uri.query().is_some_and(|query| query.contains("comp=list")) { listing } else { "{}" };
         ([("last-modified", "Wed, 01 May 2024 00:00:00 GMT"), ("etag", "\"1\"")], body)
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

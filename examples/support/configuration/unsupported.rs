@@ -6,9 +6,7 @@ use super::{
     Configuration, Section,
     check::Program,
     problem::{Origin, Problem},
-    sections::{
-        AuthenticationClass, CondaStoreSection, CondaStoreServerSection, ContainerRegistrySection,
-    },
+    sections::{AuthenticationClass, CondaStoreSection, CondaStoreServerSection, ContainerRegistrySection},
 };
 
 /// What an option that cannot be followed leads to.

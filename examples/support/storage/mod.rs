@@ -4,7 +4,7 @@
 mod opendal;
 #[cfg(feature = "s3")]
 mod s3;
-#[cfg(all(test, feature = "s3", feature = "opendal"))]
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

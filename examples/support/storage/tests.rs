@@ -1,5 +1,7 @@
 //! What the sections of storages come to.
 
+#![cfg(all(feature = "s3", feature = "opendal"))]
+
 use std::fs;
 
 use conda_store_storage::S3Credentials;
