@@ -96,6 +96,7 @@ const MATRIX: &[Row] = &[
     ("GET /api/v1/build/{build_id}/logs", "/api/v1/build/2/logs/", READERS),
     ("GET /api/v1/build/{build_id}/yaml", "/api/v1/build/2/yaml/", [403, 404, 404, 404, 403]),
     ("GET /api/v1/build/{build_id}/archive", "/api/v1/build/2/archive/", [403, 404, 404, 404, 403]),
+    ("GET /api/v1/build/{build_id}/installer", "/api/v1/build/2/installer/", [403, 400, 400, 400, 403]),
     ("PUT /api/v2/build/{build_id}/artifact/{artifact_type}", "/api/v2/build/2/artifact/YAML/", BUILDERS),
     ("GET /api/v2/build/{build_id}/diff/{other_id}", "/api/v2/build/3/diff/2/", READERS),
     ("GET /api/v2/build/{build_id}/events", "/api/v2/build/2/events/", READERS),
