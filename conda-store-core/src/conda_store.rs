@@ -14,7 +14,7 @@ use crate::{
     },
     hooks::{Hooks, NoHooks},
     install::{PackageStore, PackageStoreSettings},
-    model::{Build, EnvironmentName, NamespaceName},
+    model::Build,
     paths::Layout,
     pipeline::{BuildObserver, Running},
     queue::Queue,
@@ -125,16 +125,6 @@ impl CondaStore {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.parts.clock
-    }
-
-    /// The settings in effect for an environment.
-    #[expect(clippy::unused_async, reason = "settings of namespaces and environments will be read from the catalogue")]
-    pub async fn settings(
-        &self,
-        _namespace: &NamespaceName,
-        _environment: Option<&EnvironmentName>,
-    ) -> Result<Settings> {
-        Ok(self.parts.settings.clone())
     }
 
     /// The key of a build, in the format that was current when it was made.

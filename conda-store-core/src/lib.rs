@@ -32,6 +32,7 @@ pub mod paths;
 pub mod pipeline;
 pub mod queue;
 pub mod registry;
+mod run_time_settings;
 pub mod settings;
 pub mod solver;
 pub mod specification;

@@ -1,21 +1,28 @@
 //! What can be set per installation, and partly per namespace and environment.
 
+mod changes;
+mod form;
+
 use std::time::Duration;
 
 use rattler_conda_types::Subdir;
+use serde::{Deserialize, Serialize};
 
+pub use self::changes::SettingPlace;
 use crate::{
-    Error, Result,
     install::Permissions,
     model::{ArtifactType, NamespaceName},
 };
 
 /// All settings, merged for one environment.
 ///
-/// Defaults are those of the documented configuration; [`Settings::default`] gives them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Its fields are the names of the settings, in a configuration file as in the API. Defaults are those of the documented
+/// configuration; [`Settings::default`] gives them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Prepended to a channel name without a URL.
+    #[serde(deserialize_with = "form::channel_alias")]
     pub conda_channel_alias: String,
     /// Subdirectories whose package lists are used.
     pub conda_platforms: Vec<Subdir>,
@@ -39,7 +46,8 @@ pub struct Settings {
     pub pypi_required_packages: Vec<String>,
     /// As [`conda_included_packages`](Self::conda_included_packages), for the `pip:` list.
     pub pypi_included_packages: Vec<String>,
-    /// When a solve gives up.
+    /// When a solve gives up; written in seconds.
+    #[serde(with = "form::seconds")]
     pub conda_max_solve_time: Duration,
     /// Channel priority, and further flags of an external solver.
     pub conda_flags: String,
@@ -57,25 +65,13 @@ pub struct Settings {
     pub default_uid: Option<u32>,
     /// Group of every file of a built environment; unchanged where none.
     pub default_gid: Option<u32>,
-    /// Mode bits of every file and directory of a built environment; unchanged where none.
+    /// Mode bits of every file and directory of a built environment; unchanged where none. Written in octal digits.
+    #[serde(with = "form::permissions")]
     pub default_permissions: Option<u32>,
     /// Bytes of free space below which nothing is created.
     pub storage_threshold: u64,
     /// Whether post-link scripts of packages are run.
     pub run_link_scripts: bool,
-}
-
-/// Reads mode bits from octal digits such as `775`, as `default_permissions` has them.
-///
-/// # Errors
-/// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for anything but three digits from 0 to 7, or four.
-pub fn parse_permissions(text: &str) -> Result<u32> {
-    let is_mode = matches!(text.len(), 3 | 4) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
-    let mode = if is_mode { u32::from_str_radix(text, 8).ok() } else { None };
-    mode.ok_or_else(|| {
-        let message = format!("{text:?} are no permissions; three or four octal digits such as \"775\" are taken");
-        Error::invalid("read settings", message)
-    })
 }
 
 impl Settings {
@@ -137,17 +133,6 @@ mod tests {
     use crate::channel::ChannelAlias;
 
     #[test]
-    fn reads_permissions() {
-        for (text, mode) in [("775", 0o775), ("0750", 0o750), ("2775", 0o2775), ("000", 0)] {
-            assert_eq!(parse_permissions(text).unwrap(), mode);
-        }
-        for text in ["", "7", "778", "+77", "77777", "rwx", "0o775"] {
-            let message = parse_permissions(text).unwrap_err().to_string();
-            assert!(message.ends_with("three or four octal digits such as \"775\" are taken"), "{message}");
-        }
-    }
-
-    #[test]
     fn the_defaults_agree_with_each_other() {
         let settings = Settings::default();
         let alias = ChannelAlias::new(&settings.conda_channel_alias).unwrap();
@@ -155,7 +140,15 @@ mod tests {
             alias.resolve_all(channels.iter().map(String::as_str)).unwrap();
         }
         assert!(settings.conda_solve_platforms.iter().all(|platform| settings.conda_platforms.contains(platform)));
-        assert_eq!(settings.default_permissions, Some(parse_permissions("775").unwrap()));
         assert_eq!(settings.storage_threshold, 5 * 1024 * 1024 * 1024);
+    }
+
+    #[test]
+    fn settings_are_written_as_they_are_read() {
+        let settings = Settings { default_permissions: Some(0o75), ..Settings::default() };
+        let written = serde_json::to_value(&settings).unwrap();
+        assert_eq!(written["default_permissions"], "075");
+        assert_eq!(written["conda_max_solve_time"], 300);
+        assert_eq!(serde_json::from_value::<Settings>(written).unwrap(), settings);
     }
 }

@@ -6,6 +6,7 @@ use conda_store_core::{
     auth::{ArnPattern, Entity, Permission, Role, RoleBindings, Scope},
     catalogue::{Environment, Namespace, Token},
     model::{Build, BuildId, EnvironmentName, NamespaceName, TokenId},
+    settings::SettingPlace,
 };
 use http::{Request, header, request::Parts};
 
@@ -90,9 +91,7 @@ impl Caller {
     /// What answers a request for something that does not exist: that it is missing, to somebody who may read everything;
     /// nobody else learns whether it exists.
     pub(crate) async fn missing(&self, message: &str) -> Answer<Failure> {
-        let everything = Scope::everything();
-        let scope = self.scope(Permission::EnvironmentRead).await?;
-        let reads_all = everything.patterns.is_subset(&scope.patterns);
+        let reads_all = self.may_everywhere(Permission::EnvironmentRead).await?;
         Ok(if reads_all { Failure::missing(message) } else { Failure::forbidden() })
     }
 
@@ -129,6 +128,22 @@ impl Caller {
             Some(token) if token.owner == *own => Ok(token),
             found if self.may_everything().await? => found.ok_or_else(|| Failure::missing(NO_SUCH_TOKEN)),
             _ => Err(Failure::forbidden()),
+        }
+    }
+
+    /// Whether they have `permission` on everything.
+    async fn may_everywhere(&self, permission: Permission) -> Answer<bool> {
+        let scope = self.scope(permission).await?;
+        Ok(Scope::everything().patterns.is_subset(&scope.patterns))
+    }
+
+    /// Refuses whoever lacks `permission` at the place that settings are for.
+    pub(crate) async fn require_at(&self, place: SettingPlace<'_>, permission: Permission) -> Answer<()> {
+        match place {
+            SettingPlace::Global if self.may_everywhere(permission).await? => Ok(()),
+            SettingPlace::Global => Err(Failure::forbidden()),
+            SettingPlace::Namespace(namespace) => self.require(namespace, None, &[permission]).await,
+            SettingPlace::Environment(namespace, name) => self.require(namespace, Some(name), &[permission]).await,
         }
     }
 

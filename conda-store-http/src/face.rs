@@ -6,6 +6,7 @@ use conda_store_core::{
     CondaStore, Error, Result,
     auth::{Authenticator, Authorizer},
     model::NamespaceName,
+    settings::SettingPlace,
 };
 
 use crate::HttpOptions;
@@ -68,8 +69,6 @@ impl Face {
 
     /// The namespace of whoever has none.
     pub(crate) async fn default_namespace(&self) -> Result<NamespaceName> {
-        // A global setting: it is the same whichever namespace is asked for.
-        let any: NamespaceName = "default".parse()?;
-        Ok(self.store().settings(&any, None).await?.default_namespace)
+        Ok(self.store().settings_at(SettingPlace::Global).await?.default_namespace)
     }
 }

@@ -11,6 +11,7 @@ mod request;
 mod routes;
 mod server;
 mod session;
+mod settings;
 mod view;
 
 pub use self::{

@@ -44,7 +44,7 @@ pub async fn compose(
     let mut builder = CondaStore::builder()
         .catalogue(catalogue.clone())
         .storage(storage::open(configuration, data, Arc::clone(&clock)).await?)
-        .settings(configuration.settings())
+        .settings(configuration.settings.clone())
         .observer(progress);
     builder = conda(builder, configuration);
     builder = queue(builder, configuration, database, &clock).await?;
@@ -89,7 +89,7 @@ async fn catalogue(
 /// What chooses packages, and where they come from.
 fn conda(builder: CondaStoreBuilder, configuration: &Configuration) -> CondaStoreBuilder {
     let builder = builder.mirrors(configuration.mirrors());
-    match configuration.conda_store.conda_command.as_str() {
+    match configuration.settings.conda_command.as_str() {
         "rattler" => builder,
         command => builder.solver_command(command),
     }

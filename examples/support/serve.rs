@@ -82,7 +82,7 @@ async fn demonstrate(
     data: &DataDirectory,
     address: SocketAddr,
 ) -> anyhow::Result<()> {
-    let namespace = &configuration.conda_store.default_namespace;
+    let namespace = &configuration.settings.default_namespace;
     let build = demo::register(store, namespace, &data.demo_channel()).await?;
     let host = if address.ip().is_unspecified() { "localhost".into() } else { address.ip().to_string() };
     let url = format!("http://{host}:{}{}", address.port(), configuration.server.url_prefix);

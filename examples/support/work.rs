@@ -15,7 +15,7 @@ pub async fn work(store: CondaStore, configuration: &Configuration, shutdown: Ca
     let worker = Worker::builder(Arc::new(store.clone()), queue, clock)
         .concurrency(section.concurrency.unwrap_or_else(threads))
         .build();
-    let namespace = configuration.conda_store.filesystem_namespace.clone();
+    let namespace = configuration.settings.filesystem_namespace.clone();
     let watch = Watch::new(store, namespace, section.watch_paths.clone());
     tokio::join!(worker.run(shutdown.clone()), watch.run(shutdown));
 }

@@ -9,11 +9,13 @@ use super::{
     execution::lock,
     query::{Query, Transaction},
     role_mappings,
+    settings,
 };
 use crate::{
     Error, ErrorKind, Result,
     clock::Timestamp,
     model::{Artifact, BuildId, EnvironmentName, NamespaceName},
+    settings::SettingPlace,
 };
 
 /// What is to be done about what a build left behind.
@@ -130,6 +132,7 @@ impl Catalogue {
         let id = environments::find(&mut transaction, OPERATION, namespace, name).await?;
         let id = id.ok_or_else(|| missing(OPERATION, namespace, name))?;
         mark(&mut transaction, OPERATION, Marked::Environment(id), self.clock.now()).await?;
+        settings::forget(&mut transaction, OPERATION, SettingPlace::Environment(namespace, name)).await?;
         transaction.commit(OPERATION).await
     }
 
@@ -148,6 +151,7 @@ impl Catalogue {
             row.ok_or_else(|| Error::not_found(OPERATION, "namespace does not exist").with("namespace", name))?;
         mark(&mut transaction, OPERATION, Marked::Namespace(id), now).await?;
         role_mappings::forget(&mut transaction, OPERATION, id).await?;
+        settings::forget(&mut transaction, OPERATION, SettingPlace::Namespace(name)).await?;
         transaction.commit(OPERATION).await
     }
 

@@ -27,6 +27,7 @@ mod query;
 mod record;
 mod role_mappings;
 mod search;
+mod settings;
 mod specifications;
 mod tokens;
 

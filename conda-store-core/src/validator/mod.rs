@@ -2,12 +2,14 @@
 
 mod packages;
 mod rules;
+mod settings;
 
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 
 pub use self::rules::Rules;
+pub(crate) use self::settings::check_settings;
 
 use crate::{Result, model::NamespaceName, settings::Settings, specification::Specification};
 

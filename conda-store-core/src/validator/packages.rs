@@ -83,7 +83,7 @@ fn append_pip(conda: &mut CondaSpecification, lines: Vec<String>) {
     }
 }
 
-fn conda_name(spec: &str) -> Result<String> {
+pub(super) fn conda_name(spec: &str) -> Result<String> {
     parse(spec).map(|spec| spec.name.to_string())
 }
 
@@ -92,7 +92,7 @@ fn pip_names(conda: &CondaSpecification) -> BTreeSet<String> {
 }
 
 /// The name in a setting, where it must be known.
-fn required_pip_name(line: &str) -> Result<String> {
+pub(super) fn required_pip_name(line: &str) -> Result<String> {
     pip_name(line).ok_or_else(|| {
         let message =
             format!("the setting for pip packages has {line:?}, which names no package; one looks like \"flask >=3\"");

@@ -11,5 +11,6 @@ mod lists;
 mod namespaces;
 mod schema;
 mod search;
+mod settings;
 mod specifications;
 mod support;

@@ -40,6 +40,9 @@ schemas! {
     Moment = string().pattern(Some(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}$")),
     /// Anything that somebody wrote down.
     Metadata = ObjectBuilder::new().schema_type(Type::Object),
+    /// Settings by name: those of the section `CondaStore` of the configuration that can be set per installation, and partly
+    /// per namespace and environment.
+    Settings = ObjectBuilder::new().schema_type(Type::Object),
     /// The name of a namespace or an environment.
     Name = string().min_length(Some(1)).max_length(Some(255)).pattern(Some(r"^[A-Za-z0-9\-+_@$&?^~.=]+$")),
 }

@@ -44,6 +44,12 @@ mod namespace_update;
 mod package_list;
 mod permission;
 pub(crate) mod root;
+mod setting_environment_get;
+mod setting_environment_update;
+mod setting_global_get;
+mod setting_global_update;
+mod setting_namespace_get;
+mod setting_namespace_update;
 mod specification_post;
 mod status;
 mod storage;
@@ -84,6 +90,7 @@ fn version_1() -> OpenApiRouter<Face> {
         .merge(namespaces())
         .merge(environments())
         .merge(builds())
+        .merge(settings())
 }
 
 fn version_2() -> OpenApiRouter<Face> {
@@ -125,6 +132,13 @@ fn environments() -> OpenApiRouter<Face> {
         .routes(lockfile())
         .routes(also_at("/environment/{namespace}/{name}/conda-lock.yml", lockfile()))
         .routes(also_at("/environment/{namespace}/{name}/conda-lock.yaml", lockfile()))
+}
+
+fn settings() -> OpenApiRouter<Face> {
+    OpenApiRouter::new()
+        .routes(routes!(setting_global_get::handle, setting_global_update::handle))
+        .routes(routes!(setting_namespace_get::handle, setting_namespace_update::handle))
+        .routes(routes!(setting_environment_get::handle, setting_environment_update::handle))
 }
 
 fn builds() -> OpenApiRouter<Face> {

@@ -18,6 +18,7 @@ mod openapi;
 mod permissions;
 mod places;
 mod proxies;
+mod settings;
 mod site;
 mod submissions;
 mod tokens;

@@ -135,7 +135,7 @@ impl Configuration {
     fn platforms(&self) -> Option<Problem> {
         let here = Subdir::current()?;
         let message = format!("does not have {here}; this machine's platform must be among them");
-        (!self.conda_store.conda_solve_platforms.contains(&here))
+        (!self.settings.conda_solve_platforms.contains(&here))
             .then(|| self.problem(CondaStoreSection::NAME, "conda_solve_platforms", message))
     }
 

@@ -149,7 +149,7 @@ impl Loader {
 
     /// The section that `key` belongs to when it is set under the name of section `index`.
     fn owner(&self, index: usize, key: &str) -> Option<&Schema> {
-        self.family(index).find(|schema| schema.keys.contains(&key))
+        self.family(index).find(|schema| schema.has(key))
     }
 
     /// Section `index`, and those that it inherits from.
@@ -161,14 +161,14 @@ impl Loader {
     }
 
     fn keys(&self, index: usize) -> Vec<&'static str> {
-        self.family(index).flat_map(|schema| schema.keys).copied().collect()
+        self.family(index).flat_map(Schema::keys).collect()
     }
 
     /// The options in effect for section `owner` where `class` is the way to log in: what is set under a class's name
     /// counts for that class alone, and more than what is set under the name of a section it inherits from.
     pub(super) fn options(&self, owner: &'static str, class: &str) -> BTreeMap<String, (Value, Origin)> {
         let schema = |name: &str| self.schemas.iter().find(|schema| schema.name == name);
-        let Some(keys) = schema(owner).map(|schema| schema.keys) else { return BTreeMap::new() };
+        let Some(own) = schema(owner) else { return BTreeMap::new() };
         let mut sections = vec![owner];
         if let Some(heir) = schema(class).filter(|schema| schema.inherits.contains(&owner)) {
             let nearer = heir.inherits.iter().copied().take_while(|name| *name != owner).collect::<Vec<_>>();
@@ -177,8 +177,7 @@ impl Loader {
         }
         let mut options = BTreeMap::new();
         for section in sections {
-            let of_section =
-                self.settings.iter().filter(|((name, key), _)| *name == section && keys.contains(&key.as_str()));
+            let of_section = self.settings.iter().filter(|((name, key), _)| *name == section && own.has(key));
             for ((_, key), setting) in of_section {
                 options.insert(key.clone(), (setting.value.clone(), setting.origin.clone()));
             }

@@ -22,6 +22,8 @@ mod tests;
 use std::{collections::BTreeMap, path::Path};
 
 use conda_store_auth::{DummyConfig, TokensConfig};
+use conda_store_core::settings::Settings;
+use serde::de::DeserializeOwned;
 
 use self::load::{Loader, values};
 pub use self::{
@@ -33,8 +35,10 @@ pub use self::{
 /// All sections.
 #[derive(Debug, Default)]
 pub struct Configuration {
-    /// `CondaStore`
+    /// `CondaStore`, apart from the settings in it.
     pub conda_store: CondaStoreSection,
+    /// The settings in `CondaStore`.
+    pub settings: Settings,
     /// `LocalStorage`
     pub local_storage: LocalStorageSection,
     /// `S3Storage`
@@ -61,8 +65,11 @@ pub struct Configuration {
     pub worker: CondaStoreWorkerSection,
     /// `ContainerRegistry`
     pub container_registry: ContainerRegistrySection,
-    origins: BTreeMap<(&'static str, String), Origin>,
+    origins: Origins,
 }
+
+/// Where options were set, by section and key.
+type Origins = BTreeMap<(&'static str, String), Origin>;
 
 impl Configuration {
     /// The options of `file`, overridden by those of the variables `CONDA_STORE__SECTION__KEY` of `environment`.
@@ -91,6 +98,7 @@ impl Configuration {
         let class = server.authentication_class.section();
         Self {
             conda_store: section(loader, &mut origins, class),
+            settings: part(loader, &mut origins, CondaStoreSection::NAME, class),
             local_storage: section(loader, &mut origins, class),
             s3_storage: section(loader, &mut origins, class),
             opendal_storage: section(loader, &mut origins, class),
@@ -115,16 +123,26 @@ impl Configuration {
     }
 }
 
-fn section<S: Section>(loader: &mut Loader, origins: &mut BTreeMap<(&'static str, String), Origin>, class: &str) -> S {
-    let options = loader.options(S::NAME, class);
+fn section<S: Section>(loader: &mut Loader, origins: &mut Origins, class: &str) -> S {
+    part(loader, origins, S::NAME, class)
+}
+
+/// What those options of a section make that `T` takes.
+fn part<T: Default + DeserializeOwned>(
+    loader: &mut Loader,
+    origins: &mut Origins,
+    name: &'static str,
+    class: &str,
+) -> T {
+    let options = loader.options(name, class);
     match schema::assemble(values(&options)) {
-        Ok(section) => {
-            origins.extend(options.into_iter().map(|(key, (_, origin))| ((S::NAME, key), origin)));
-            section
+        Ok(part) => {
+            origins.extend(options.into_iter().map(|(key, (_, origin))| ((name, key), origin)));
+            part
         }
         Err(message) => {
-            loader.problem(Origin::Default, S::NAME, message);
-            S::default()
+            loader.problem(Origin::Default, name, message);
+            T::default()
         }
     }
 }

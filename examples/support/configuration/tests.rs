@@ -166,10 +166,10 @@ fn every_documented_key_refuses_a_wrong_value_with_file_line_and_reason() {
 #[test]
 fn every_key_that_is_taken_is_documented() {
     for schema in schema::schemas() {
-        for key in schema.keys {
+        for key in schema.keys() {
             let documented = KEYS.iter().any(|(section, name, ..)| {
                 let section = section.strip_prefix("RBAC").unwrap_or(section);
-                (section, name) == (schema.name, key)
+                (section, *name) == (schema.name, key)
             });
             assert!(documented, "{}.{key}", schema.name);
         }
@@ -227,8 +227,8 @@ fn the_environment_goes_before_the_file() {
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let configuration = Configuration::load(Some(&path), variables).unwrap();
     assert!(!configuration.conda_store.upgrade_db);
-    assert_eq!(configuration.conda_store.conda_flags, "a");
-    assert_eq!(configuration.conda_store.conda_platforms.len(), 2);
+    assert_eq!(configuration.settings.conda_flags, "a");
+    assert_eq!(configuration.settings.conda_platforms.len(), 2);
     assert_eq!(configuration.dummy_authentication.password.expose_secret(), "1234 # no comment");
     assert_eq!(configuration.local_storage.storage_path.as_deref(), Some(Path::new("5")));
 }

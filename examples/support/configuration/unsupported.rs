@@ -56,7 +56,7 @@ pub(super) fn unsupported(configuration: &Configuration, program: Program) -> Ve
 }
 
 fn artifacts(configuration: &Configuration) -> Option<Problem> {
-    let asked = configuration.conda_store.build_artifacts.iter();
+    let asked = configuration.settings.build_artifacts.iter();
     let missing: Vec<_> = asked
         .filter(|artifact| ![&MADE_BY_BUILDS[..], &artifact::MADE].concat().contains(artifact))
         .map(|artifact| artifact.as_str())

@@ -1,43 +1,8 @@
 //! Types of single options, checked as they are read.
 
-use std::fmt;
-
 use conda_store_core::auth::Permission;
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, Visitor},
-};
+use serde::{Deserialize, Deserializer, de};
 use url::Url;
-
-/// Mode bits written in octal digits: `"775"`, or the bare number `775`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mode(pub u32);
-
-struct ModeVisitor;
-
-impl Visitor<'_> for ModeVisitor {
-    type Value = Mode;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("three or four octal digits such as \"775\"")
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Mode, E> {
-        self.visit_str(&number.to_string())
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Mode, E> {
-        let digits = matches!(text.len(), 3 | 4) && text.bytes().all(|byte| byte.is_ascii_digit());
-        let bits = u32::from_str_radix(text, 8).ok().filter(|_| digits);
-        bits.map(Mode).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
-    }
-}
-
-impl<'de> Deserialize<'de> for Mode {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ModeVisitor)
-    }
-}
 
 /// A permission under its name in the API, such as `environment::read`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -95,21 +60,4 @@ pub enum Absent {
     #[default]
     #[serde(rename = "none")]
     None,
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn modes_are_octal_however_they_are_written() {
-        for (value, bits) in [(json!("775"), 0o775), (json!(775), 0o775), (json!("2770"), 0o2770)] {
-            assert_eq!(serde_json::from_value::<Mode>(value).unwrap(), Mode(bits));
-        }
-        for value in [json!("789"), json!("rwx"), json!("+77"), json!(75), json!(true)] {
-            assert!(serde_json::from_value::<Mode>(value).unwrap_err().to_string().contains("octal digits"));
-        }
-    }
 }

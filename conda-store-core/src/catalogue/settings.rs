@@ -1,0 +1,77 @@
+//! Settings that were changed while the service runs, in the original's table of keys and values: below the prefix `setting`
+//! for the installation, `setting/NAMESPACE` for a namespace, `setting/NAMESPACE/ENVIRONMENT` for an environment.
+
+use serde_json::{Map, Value};
+use sqlx::types::Json;
+
+use super::{Catalogue, query::Transaction};
+use crate::{Result, settings::SettingPlace};
+
+/// What the keys of settings begin with.
+const SETTING: &str = "setting";
+
+fn prefix(place: SettingPlace<'_>) -> String {
+    match place {
+        SettingPlace::Global => SETTING.to_owned(),
+        SettingPlace::Namespace(namespace) => format!("{SETTING}/{namespace}"),
+        SettingPlace::Environment(namespace, environment) => format!("{SETTING}/{namespace}/{environment}"),
+    }
+}
+
+/// The places whose settings are in effect at `place`, as prefixes.
+fn effective(place: SettingPlace<'_>) -> [String; 3] {
+    let namespace = match place {
+        SettingPlace::Global => place,
+        SettingPlace::Namespace(namespace) | SettingPlace::Environment(namespace, _) => {
+            SettingPlace::Namespace(namespace)
+        }
+    };
+    [prefix(SettingPlace::Global), prefix(namespace), prefix(place)]
+}
+
+/// Forgets what was set for `place` and everything below it, which is gone.
+pub(super) async fn forget(
+    transaction: &mut Transaction<'_>,
+    operation: &'static str,
+    place: SettingPlace<'_>,
+) -> Result<()> {
+    let prefix = prefix(place);
+    let delete = transaction.query(operation, "delete from keyvaluestore where prefix = ").bind(prefix.as_str());
+    // No pattern: names may have characters that mean something in one.
+    let delete = delete.push(" or substr(prefix, 1, length(").bind(format!("{prefix}/")).push(")) = ");
+    delete.bind(format!("{prefix}/")).run().await?;
+    Ok(())
+}
+
+impl Catalogue {
+    /// The settings in effect at `place` that were changed there or further up, by name; the nearest first.
+    pub async fn changed_settings(&self, place: SettingPlace<'_>) -> Result<Map<String, Value>> {
+        const SELECT: &str = "select key, value from keyvaluestore where prefix in ($1, $2, $3) \
+            order by length(prefix), id";
+        let query = self.database.query("read settings", SELECT);
+        let query = effective(place).into_iter().fold(query, |query, prefix| query.value(prefix));
+        let rows: Vec<(String, Option<Json<Value>>)> = query.all().await?;
+        Ok(rows.into_iter().map(|(name, value)| (name, value.map_or(Value::Null, |Json(value)| value))).collect())
+    }
+
+    /// Writes down settings for `place`, all or none; others stay as they are.
+    pub async fn change_settings(&self, place: SettingPlace<'_>, changes: &Map<String, Value>) -> Result<()> {
+        const OPERATION: &str = "change settings";
+        const UPDATE: &str = "update keyvaluestore set value = $1 where prefix = $2 and key = $3";
+        const INSERT: &str = "insert into keyvaluestore (value, prefix, key) values ($1, $2, $3)";
+        let prefix = prefix(place);
+        let mut transaction = self.database.begin(OPERATION).await?;
+        // No constraint keeps twins away.
+        let lock = transaction.query(OPERATION, "");
+        lock.push_either("select 1", "lock table keyvaluestore in share row exclusive mode").run().await?;
+        for (name, value) in changes {
+            for statement in [UPDATE, INSERT] {
+                let query = transaction.query(OPERATION, statement).value(Json(value)).value(prefix.as_str());
+                if query.value(name.as_str()).run().await? > 0 {
+                    break;
+                }
+            }
+        }
+        transaction.commit(OPERATION).await
+    }
+}
