@@ -128,6 +128,7 @@ async fn a_deleted_build_leaves_what_is_kept_and_what_others_need() {
 
     assert!(!service.prefix(&old).try_exists().unwrap());
     assert_eq!(service.artifacts(&old).await, [ArtifactType::Logs, ArtifactType::Lockfile]);
+    assert_eq!(service.store.catalogue().artifact_states(old.id).await.unwrap(), [], "nothing is still to be made");
     let keys = service.store.storage().keys("").await.unwrap();
     let keys: Vec<&str> = keys.iter().map(StorageKey::as_str).collect();
     assert_eq!(

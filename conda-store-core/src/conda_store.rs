@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use crate::{
     Error, Result,
     auth::{Authenticator, Authorizer},
@@ -21,6 +23,7 @@ use crate::{
     registry::ContainerRegistry,
     settings::Settings,
     solver::Solver,
+    solving::SOLVES_AT_ONCE,
     storage::Storage,
     validator::{Rules, Validator},
 };
@@ -54,6 +57,7 @@ pub(crate) struct Parts {
     pub(crate) channel_lists: ChannelLists,
     /// Held while the log of a completed build is added to.
     pub(crate) log: tokio::sync::Mutex<()>,
+    pub(crate) solves: Semaphore,
 }
 
 impl CondaStore {
@@ -353,6 +357,7 @@ impl CondaStoreBuilder {
             running: Running::default(),
             channel_lists,
             log: tokio::sync::Mutex::default(),
+            solves: Semaphore::new(SOLVES_AT_ONCE),
         };
         Ok(CondaStore { parts: Arc::new(parts) })
     }

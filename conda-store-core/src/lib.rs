@@ -35,12 +35,15 @@ pub mod registry;
 mod run_time_settings;
 pub mod settings;
 pub mod solver;
+mod solving;
 pub mod specification;
 pub mod storage;
 mod submission;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod text;
 pub mod validator;
 
 pub use self::conda_store::{CondaStore, CondaStoreBuilder};
 pub use self::error::{Error, ErrorKind, Result};
+pub use self::solving::{Solution, SolvedPackage};

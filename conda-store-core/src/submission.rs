@@ -8,6 +8,7 @@ use crate::{
     disk::Space,
     job::Job,
     model::{Build, BuildId, EnvironmentName, NamespaceName},
+    settings::Settings,
     specification::Specification,
     validator::{Action, ValidationContext},
 };
@@ -81,6 +82,20 @@ impl CondaStore {
             validator.validate(&context, &mut specification).await?;
         }
         Ok(specification)
+    }
+
+    /// Has every validator check and complete `specification`, under `settings`.
+    pub(crate) async fn validate(
+        &self,
+        namespace: &NamespaceName,
+        settings: &Settings,
+        specification: &mut Specification,
+    ) -> Result<()> {
+        let context = ValidationContext { namespace, settings, free_space: self.free_space() };
+        for validator in &self.parts().validators {
+            validator.validate(&context, specification).await?;
+        }
+        Ok(())
     }
 
     /// Asks every validator whether `action` is allowed, for one environment or the namespace.

@@ -7,6 +7,8 @@ use conda_store_core::{Error, Result};
 pub struct HttpOptions {
     /// The path that everything lies below, such as `/conda-store`; `/` for none.
     pub url_prefix: String,
+    /// Host and port under which clients reach the container registry, without a scheme.
+    pub registry_external_url: String,
     /// How many items a page of a list has at most, and where nobody asks for fewer.
     pub max_page_size: u32,
     /// How many bytes the body of a request has at most.
@@ -27,6 +29,7 @@ impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             url_prefix: "/".into(),
+            registry_external_url: "localhost:8080".into(),
             max_page_size: 100,
             body_limit: 16 << 20,
             behind_proxy: false,

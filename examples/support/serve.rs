@@ -67,6 +67,10 @@ fn options(configuration: &Configuration) -> HttpOptions {
     let section = &configuration.server;
     HttpOptions {
         url_prefix: section.url_prefix.clone(),
+        registry_external_url: section
+            .registry_external_url
+            .clone()
+            .unwrap_or_else(|| format!("localhost:{}", section.port)),
         max_page_size: section.max_page_size.get(),
         behind_proxy: section.behind_proxy,
         enable_api: section.enable_api,

@@ -146,3 +146,32 @@ async fn an_environment_goes_back_to_an_earlier_build() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_specification_is_solved_as_it_would_be_built() {
+    let Some(channel) = channel() else { return };
+    let site = Site::new(None, "").unwrap();
+    let (_server, api) = site.server(&["--standalone"]).await.unwrap();
+    let path = format!("/api/v1/specification?channels={}&conda=hello-py&conda=python%3D3.13/", file_url(&channel));
+    let (status, solved) = api.get(&path).await.unwrap();
+    assert_eq!(status, 200, "{solved}");
+    let id =
+        api.submit("default", &specification("web", &file_url(&channel), &["hello-py", "python=3.13"])).await.unwrap();
+    api.completed(id, LIMIT).await.unwrap();
+    let (_, built) = api.get(&format!("/api/v1/build/{id}/packages/?size=100")).await.unwrap();
+    let names = |packages: &serde_json::Value| -> std::collections::BTreeSet<String> {
+        packages
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|package| format!("{} {}", package["name"], package["sha256"]))
+            .collect()
+    };
+    assert_eq!(names(&solved["solve"]), names(&built["data"]));
+    let (_, again) = api.get(&path).await.unwrap();
+    assert_eq!(again["solve"][0]["channel_id"], 1);
+
+    let (status, refused) = api.get(&path.replace("hello-py", "no-such-package")).await.unwrap();
+    assert_eq!(status, 400, "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("no-such-package"), "{refused}");
+}

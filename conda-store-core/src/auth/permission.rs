@@ -1,8 +1,6 @@
 //! What can be permitted.
 
-use std::{fmt, str::FromStr};
-
-use crate::{Error, Result};
+use crate::text::texts;
 
 /// One permission, under the name that the original gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,67 +41,23 @@ pub enum Permission {
     SettingUpdate,
 }
 
-impl Permission {
-    /// All of them.
-    pub const ALL: [Self; 17] = [
-        Self::EnvironmentCreate,
-        Self::EnvironmentRead,
-        Self::EnvironmentUpdate,
-        Self::EnvironmentDelete,
-        Self::EnvironmentSolve,
-        Self::BuildCancel,
-        Self::BuildDelete,
-        Self::NamespaceCreate,
-        Self::NamespaceRead,
-        Self::NamespaceUpdate,
-        Self::NamespaceDelete,
-        Self::RoleMappingCreate,
-        Self::RoleMappingRead,
-        Self::RoleMappingUpdate,
-        Self::RoleMappingDelete,
-        Self::SettingRead,
-        Self::SettingUpdate,
-    ];
-
-    /// The name on the wire and in configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            // One colon: the original's spelling, which clients compare with.
-            Self::EnvironmentCreate => "environment:create",
-            Self::EnvironmentRead => "environment::read",
-            Self::EnvironmentUpdate => "environment::update",
-            Self::EnvironmentDelete => "environment::delete",
-            Self::EnvironmentSolve => "environment::solve",
-            Self::BuildCancel => "build::cancel",
-            Self::BuildDelete => "build::delete",
-            Self::NamespaceCreate => "namespace::create",
-            Self::NamespaceRead => "namespace::read",
-            Self::NamespaceUpdate => "namespace::update",
-            Self::NamespaceDelete => "namespace::delete",
-            Self::RoleMappingCreate => "namespace-role-mapping::create",
-            Self::RoleMappingRead => "namespace-role-mapping::read",
-            Self::RoleMappingUpdate => "namespace-role-mapping::update",
-            Self::RoleMappingDelete => "namespace-role-mapping::delete",
-            Self::SettingRead => "setting::read",
-            Self::SettingUpdate => "setting::update",
-        }
-    }
-}
-
-impl fmt::Display for Permission {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Permission {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|permission| permission.as_str() == text).ok_or_else(|| {
-            let known = Self::ALL.map(Self::as_str).join(", ");
-            Error::invalid("read permission", format!("{text:?} is no permission; known are {known}"))
-        })
-    }
-}
+texts!(Permission, "permission", {
+    // One colon: the original's spelling, which clients compare with.
+    EnvironmentCreate = "environment:create",
+    EnvironmentRead = "environment::read",
+    EnvironmentUpdate = "environment::update",
+    EnvironmentDelete = "environment::delete",
+    EnvironmentSolve = "environment::solve",
+    BuildCancel = "build::cancel",
+    BuildDelete = "build::delete",
+    NamespaceCreate = "namespace::create",
+    NamespaceRead = "namespace::read",
+    NamespaceUpdate = "namespace::update",
+    NamespaceDelete = "namespace::delete",
+    RoleMappingCreate = "namespace-role-mapping::create",
+    RoleMappingRead = "namespace-role-mapping::read",
+    RoleMappingUpdate = "namespace-role-mapping::update",
+    RoleMappingDelete = "namespace-role-mapping::delete",
+    SettingRead = "setting::read",
+    SettingUpdate = "setting::update",
+});

@@ -1,6 +1,6 @@
 //! Artifacts of builds, and how far the making of each is.
 
-use std::{collections::HashSet, fmt, str::FromStr};
+use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -9,6 +9,7 @@ use super::{Catalogue, error, query::Transaction};
 use crate::{
     Error, Result,
     model::{Artifact, ArtifactId, ArtifactType, BuildId, BuildStatus},
+    text::texts,
 };
 
 /// How far the making of an artifact is.
@@ -23,37 +24,11 @@ pub enum ArtifactState {
     Failed,
 }
 
-impl ArtifactState {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pending, Self::Done, Self::Failed];
-
-    /// The name in the database and on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "PENDING",
-            Self::Done => "DONE",
-            Self::Failed => "FAILED",
-        }
-    }
-}
-
-impl fmt::Display for ArtifactState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ArtifactState {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
-            let known = Self::ALL.map(Self::as_str).join(", ");
-            Error::invalid("read artifact state", format!("{text:?} is no state of an artifact; known are {known}"))
-        })
-    }
-}
+texts!(ArtifactState, "artifact state", {
+    Pending = "PENDING",
+    Done = "DONE",
+    Failed = "FAILED",
+});
 
 /// How far one artifact of a build is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

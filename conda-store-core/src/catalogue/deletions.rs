@@ -8,8 +8,7 @@ use super::{
     environments::{self, missing},
     execution::lock,
     query::{Query, Transaction},
-    role_mappings,
-    settings,
+    role_mappings, settings,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -179,9 +178,15 @@ impl Catalogue {
 
     /// Writes down that nothing of a deleted build is left to be removed.
     pub async fn finish_deletion(&self, id: BuildId) -> Result<()> {
+        const OPERATION: &str = "finish the deletion of a build";
+        // What was still to be made never will be.
+        const STATES: &str = "delete from cs_artifact_state where build_id = $1 and state = 'PENDING'";
         const DELETE: &str = "delete from cs_build_deletion where build_id = $1";
-        self.database.query("finish the deletion of a build", DELETE).value(id).run().await?;
-        Ok(())
+        let mut transaction = self.database.begin(OPERATION).await?;
+        for statement in [STATES, DELETE] {
+            transaction.query(OPERATION, statement).value(id).run().await?;
+        }
+        transaction.commit(OPERATION).await
     }
 
     /// Whether another build has an artifact at the same place.

@@ -30,9 +30,11 @@ mod search;
 mod settings;
 mod specifications;
 mod tokens;
+mod usage;
 
 use std::sync::Arc;
 
+pub(crate) use self::record::channel_name;
 pub use self::{
     artifacts::{ArtifactProgress, ArtifactState},
     builds::{BuildQuery, BuildSort},
@@ -53,6 +55,7 @@ pub use self::{
     search::{PackageColumn, PackageSearch},
     specifications::StoredSpecification,
     tokens::{NewToken, Token},
+    usage::NamespaceUsage,
 };
 use crate::{Result, clock::Clock};
 

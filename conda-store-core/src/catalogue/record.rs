@@ -43,7 +43,7 @@ pub(super) async fn packages(
 }
 
 /// The channel's URL without secrets, as the original names channels: no slash at its end.
-fn channel_name(record: &RepoDataRecord) -> String {
+pub(crate) fn channel_name(record: &RepoDataRecord) -> String {
     let platform = record.platform_url();
     let fallback = || platform.join("..").map_or_else(|_| platform.to_string(), String::from);
     let name = record.channel.clone().unwrap_or_else(fallback);

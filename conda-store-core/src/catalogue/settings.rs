@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
-use super::{Catalogue, query::Transaction};
+use super::{Catalogue, error, query::Transaction};
 use crate::{Result, settings::SettingPlace};
 
 /// What the keys of settings begin with.
@@ -29,6 +29,11 @@ fn effective(place: SettingPlace<'_>) -> [String; 3] {
     [prefix(SettingPlace::Global), prefix(namespace), prefix(place)]
 }
 
+fn parse(id: i32, value: Option<String>) -> Result<Value> {
+    let Some(text) = value else { return Ok(Value::Null) };
+    serde_json::from_str(&text).map_err(|cause| error::corrupt("keyvaluestore", "value", id, &cause).with_source(cause))
+}
+
 /// Forgets what was set for `place` and everything below it, which is gone.
 pub(super) async fn forget(
     transaction: &mut Transaction<'_>,
@@ -46,12 +51,13 @@ pub(super) async fn forget(
 impl Catalogue {
     /// The settings in effect at `place` that were changed there or further up, by name; the nearest first.
     pub async fn changed_settings(&self, place: SettingPlace<'_>) -> Result<Map<String, Value>> {
-        const SELECT: &str = "select key, value from keyvaluestore where prefix in ($1, $2, $3) \
+        // SQLite keeps a JSON number as a number.
+        const SELECT: &str = "select id, key, cast(value as text) from keyvaluestore where prefix in ($1, $2, $3) \
             order by length(prefix), id";
         let query = self.database.query("read settings", SELECT);
-        let query = effective(place).into_iter().fold(query, |query, prefix| query.value(prefix));
-        let rows: Vec<(String, Option<Json<Value>>)> = query.all().await?;
-        Ok(rows.into_iter().map(|(name, value)| (name, value.map_or(Value::Null, |Json(value)| value))).collect())
+        let [global, namespace, own] = effective(place);
+        let rows: Vec<(i32, String, Option<String>)> = query.value(global).value(namespace).value(own).all().await?;
+        rows.into_iter().map(|(id, name, value)| Ok((name, parse(id, value)?))).collect()
     }
 
     /// Writes down settings for `place`, all or none; others stay as they are.

@@ -12,6 +12,7 @@ mod list_errors;
 mod mirrored;
 mod mirrors;
 mod package_lists;
+mod platforms;
 mod rattler_solver;
 mod specs;
 mod stop;

@@ -16,13 +16,13 @@ use super::{
     explanation::Offer,
     in_order::in_order,
     mirrored::behind_stand_in,
-    public_url, specs,
-    stop::unless_stopped,
+    platforms::{self, PlatformSolver},
+    public_url,
     virtual_packages::virtual_packages,
 };
 use crate::{
     Error, ErrorKind, Result,
-    event::{BuildEvent, Phase, Reporter, ReporterExt as _},
+    event::{BuildEvent, Phase, Reporter},
     solver::{ChannelPriority, Lock, SolveRequest, Solver},
 };
 
@@ -43,48 +43,6 @@ impl RattlerSolver {
     #[must_use]
     pub fn new(lists: PackageLists) -> Self {
         Self { lists, answers: Answers::default() }
-    }
-
-    async fn solve_all(&self, request: &SolveRequest, reporter: &dyn Reporter) -> Result<Lock> {
-        let mut lock = Lock::default();
-        let specs = specs::parsed(request, &self.lists)?;
-        for &platform in &request.platforms {
-            let records = self.solve_platform(request, platform, specs.clone(), reporter).await?;
-            reporter.message(format!("{platform}: {} packages were chosen", records.len()));
-            lock.platforms.insert(platform, records);
-        }
-        Ok(lock)
-    }
-
-    async fn solve_platform(
-        &self,
-        request: &SolveRequest,
-        platform: Subdir,
-        specs: Vec<MatchSpec>,
-        reporter: &dyn Reporter,
-    ) -> Result<Vec<RepoDataRecord>> {
-        let channels: Vec<Channel> = request.channels.iter().map(|url| self.lists.channel(url)).collect();
-        let subdirs = if platform == Subdir::NoArch { vec![platform] } else { vec![platform, Subdir::NoArch] };
-        let virtual_packages = self.virtual_packages(platform, request.variables.clone()).await?;
-        let question = Question::new(request, platform, &virtual_packages);
-        let revision = self.lists.revision(&channels, &subdirs).await?;
-        if let Some(records) = self.answers.get(&question, revision) {
-            return Ok(records);
-        }
-        let by_name: Vec<MatchSpec> = specs.iter().map(any_version).collect();
-        let lists = self.fetch(&channels, &subdirs, specs.clone(), reporter).await?;
-        let task = Task { lists, specs, virtual_packages, priority: request.channel_priority };
-        if let Ok(records) = run(task.clone()).await? {
-            let records = in_order(records);
-            self.answers.keep(question, revision, &records);
-            return Ok(records);
-        }
-        // In an explanation everything counts that there is, also what the match specs rule out from the outset.
-        let lists = self.fetch(&channels, &subdirs, by_name, reporter).await?;
-        let outcome = run(Task { lists: lists.clone(), ..task.clone() }).await?;
-        let names = self.lists.names(&request.channels, &subdirs).await?;
-        let offer = Offer { lists: &lists, names: &names, channels: &request.channels, platform };
-        outcome.map(in_order).map_err(|failure| offer.explain(&failure, &task.specs))
     }
 
     async fn virtual_packages(
@@ -124,6 +82,44 @@ impl RattlerSolver {
 }
 
 #[async_trait]
+impl PlatformSolver for RattlerSolver {
+    fn lists(&self) -> &PackageLists {
+        &self.lists
+    }
+
+    async fn solve_platform(
+        &self,
+        request: &SolveRequest,
+        platform: Subdir,
+        specs: &[MatchSpec],
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<RepoDataRecord>> {
+        let channels: Vec<Channel> = request.channels.iter().map(|url| self.lists.channel(url)).collect();
+        let subdirs = if platform == Subdir::NoArch { vec![platform] } else { vec![platform, Subdir::NoArch] };
+        let virtual_packages = self.virtual_packages(platform, request.variables.clone()).await?;
+        let question = Question::new(request, platform, &virtual_packages);
+        let revision = self.lists.revision(&channels, &subdirs).await?;
+        if let Some(records) = self.answers.get(&question, revision) {
+            return Ok(records);
+        }
+        let by_name: Vec<MatchSpec> = specs.iter().map(any_version).collect();
+        let lists = self.fetch(&channels, &subdirs, specs.to_vec(), reporter).await?;
+        let task = Task { lists, specs: specs.to_vec(), virtual_packages, priority: request.channel_priority };
+        if let Ok(records) = run(task.clone()).await? {
+            let records = in_order(records);
+            self.answers.keep(question, revision, &records);
+            return Ok(records);
+        }
+        // In an explanation everything counts that there is, also what the match specs rule out from the outset.
+        let lists = self.fetch(&channels, &subdirs, by_name, reporter).await?;
+        let outcome = run(Task { lists: lists.clone(), ..task.clone() }).await?;
+        let names = self.lists.names(&request.channels, &subdirs).await?;
+        let offer = Offer { lists: &lists, names: &names, channels: &request.channels, platform };
+        outcome.map(in_order).map_err(|failure| offer.explain(&failure, &task.specs))
+    }
+}
+
+#[async_trait]
 impl Solver for RattlerSolver {
     async fn solve(
         &self,
@@ -131,7 +127,7 @@ impl Solver for RattlerSolver {
         reporter: &dyn Reporter,
         cancellation: &CancellationToken,
     ) -> Result<Lock> {
-        unless_stopped(request, cancellation, Box::pin(self.solve_all(request, reporter))).await
+        platforms::solve(self, request, reporter, cancellation).await
     }
 }
 

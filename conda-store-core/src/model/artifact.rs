@@ -1,11 +1,9 @@
 //! What is made of a finished build.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
 use super::{ArtifactId, BuildId};
-use crate::{Error, Result};
+use crate::text::texts;
 
 /// The kinds of artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,53 +29,17 @@ pub enum ArtifactType {
     ConstructorInstaller,
 }
 
-impl ArtifactType {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Directory,
-        Self::Lockfile,
-        Self::Logs,
-        Self::Yaml,
-        Self::CondaPack,
-        Self::DockerBlob,
-        Self::DockerManifest,
-        Self::ContainerRegistry,
-        Self::ConstructorInstaller,
-    ];
-
-    /// The name in the database and on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Directory => "DIRECTORY",
-            Self::Lockfile => "LOCKFILE",
-            Self::Logs => "LOGS",
-            Self::Yaml => "YAML",
-            Self::CondaPack => "CONDA_PACK",
-            Self::DockerBlob => "DOCKER_BLOB",
-            Self::DockerManifest => "DOCKER_MANIFEST",
-            Self::ContainerRegistry => "CONTAINER_REGISTRY",
-            Self::ConstructorInstaller => "CONSTRUCTOR_INSTALLER",
-        }
-    }
-}
-
-impl fmt::Display for ArtifactType {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-impl FromStr for ArtifactType {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|artifact| artifact.as_str() == text).ok_or_else(|| {
-            let known = Self::ALL.map(Self::as_str).join(", ");
-            Error::invalid("read artifact type", format!("{text:?} is no artifact type; known are {known}"))
-        })
-    }
-}
+texts!(ArtifactType, "artifact type", {
+    Directory = "DIRECTORY",
+    Lockfile = "LOCKFILE",
+    Logs = "LOGS",
+    Yaml = "YAML",
+    CondaPack = "CONDA_PACK",
+    DockerBlob = "DOCKER_BLOB",
+    DockerManifest = "DOCKER_MANIFEST",
+    ContainerRegistry = "CONTAINER_REGISTRY",
+    ConstructorInstaller = "CONSTRUCTOR_INSTALLER",
+});
 
 /// A row of the table `build_artifact`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,9 @@
 //! One attempt to turn a specification into an environment.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
 
 use super::{BuildId, EnvironmentId, EnvironmentName, NamespaceName, SpecificationId};
-use crate::{Error, Result, clock::Timestamp};
+use crate::{clock::Timestamp, text::texts};
 
 /// Where a build stands.
 ///
@@ -26,43 +24,19 @@ pub enum BuildStatus {
     Canceled,
 }
 
+texts!(BuildStatus, "build status", {
+    Queued = "QUEUED",
+    Building = "BUILDING",
+    Completed = "COMPLETED",
+    Failed = "FAILED",
+    Canceled = "CANCELED",
+});
+
 impl BuildStatus {
-    /// All of them, in the order of a build's life.
-    pub const ALL: [Self; 5] = [Self::Queued, Self::Building, Self::Completed, Self::Failed, Self::Canceled];
-
-    /// The name in the database and on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "QUEUED",
-            Self::Building => "BUILDING",
-            Self::Completed => "COMPLETED",
-            Self::Failed => "FAILED",
-            Self::Canceled => "CANCELED",
-        }
-    }
-
     /// Whether the build is over.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, Self::Completed | Self::Failed | Self::Canceled)
-    }
-}
-
-impl fmt::Display for BuildStatus {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-impl FromStr for BuildStatus {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
-            let known = Self::ALL.map(Self::as_str).join(", ");
-            Error::invalid("read build status", format!("{text:?} is no build status; known are {known}"))
-        })
     }
 }
 

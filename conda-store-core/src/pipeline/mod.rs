@@ -19,11 +19,15 @@ mod index;
 mod log;
 mod observer;
 mod prefix;
+mod request;
 mod running;
 mod steps;
 
 pub use self::observer::BuildObserver;
-pub(crate) use self::running::Running;
+pub(crate) use self::{
+    request::{platform, solve_request},
+    running::Running,
+};
 
 use crate::{Error, model::BuildId};
 

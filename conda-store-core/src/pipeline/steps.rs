@@ -1,13 +1,13 @@
 //! The steps of a build, in their order.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    time::Instant,
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use rattler_conda_types::{ChannelUrl, PrefixRecord, RepoDataRecord, Subdir};
 
-use super::attempt::Run;
+use super::{
+    attempt::Run,
+    request::{platform, solve_request},
+};
 use crate::{
     Error, Result,
     channel::ChannelAlias,
@@ -19,8 +19,8 @@ use crate::{
     lockfile::{Lockfile, PipPackage},
     model::ArtifactType,
     settings::Settings,
-    solver::{ChannelPriority, Lock, SolveRequest},
-    specification::{CondaSpecification, LockfileSpecification, Specification, Variable},
+    solver::{Lock, SolveRequest},
+    specification::{CondaSpecification, LockfileSpecification, Specification},
     storage::Body,
 };
 
@@ -72,23 +72,11 @@ impl Run<'_> {
     }
 
     async fn solve(&self, specification: &CondaSpecification, settings: &Settings) -> Result<Plan> {
-        let alias = ChannelAlias::new(&settings.conda_channel_alias)?;
-        let channels = alias.resolve_all(specification.channels.iter().map(String::as_str))?;
-        let variables = variables(specification);
-        let specs: Vec<String> = specification.match_specs().map(str::to_owned).collect();
-        let (channel_priority, flags) = flags(&settings.conda_flags);
-        let request = SolveRequest {
-            channels: channels.clone(),
-            specs: specs.clone(),
-            platforms: solve_platforms(settings)?,
-            variables: variables.clone(),
-            channel_priority,
-            flags,
-            time_limit: settings.conda_max_solve_time,
-        };
+        let request = solve_request(specification, settings)?;
         let solve = self.store.solver().solve(&request, self.log.as_ref(), &self.attempt.cancellation);
         let lock = self.phase(Phase::Solve, solve).await?;
         let pip = PipRequest::Requirements(specification.pip_lines().map(str::to_owned).collect());
+        let SolveRequest { channels, specs, variables, .. } = request;
         Ok(Plan { lock, channels, specs, variables, pip })
     }
 
@@ -214,49 +202,9 @@ impl Run<'_> {
     }
 }
 
-fn variables(specification: &CondaSpecification) -> BTreeMap<String, String> {
-    let text = |value: &Variable| match value {
-        Variable::Integer(number) => number.to_string(),
-        Variable::Text(text) => text.clone(),
-    };
-    specification.variables.iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
-}
-
 fn locked(package: PipPackage) -> Result<LockedPipPackage> {
     let url = package.url.parse().map_err(|error| {
         Error::invalid("read lockfile", format!("the URL of pip package {} is none", package.name)).with_source(error)
     })?;
     Ok(LockedPipPackage { name: package.name, url, sha256: package.sha256 })
-}
-
-/// The platform that environments are built for: this machine's.
-fn platform() -> Result<Subdir> {
-    Subdir::current().ok_or_else(|| {
-        Error::new(
-            ErrorKind::Unsupported,
-            "build environment",
-            "conda has no packages for the platform of this machine",
-        )
-    })
-}
-
-/// The platforms to lock, each once, this machine's among them.
-fn solve_platforms(settings: &Settings) -> Result<Vec<Subdir>> {
-    let mut seen = HashSet::new();
-    let platforms = std::iter::once(platform()?).chain(settings.conda_solve_platforms.iter().copied());
-    Ok(platforms.filter(|platform| seen.insert(*platform)).collect())
-}
-
-/// The channel priority that conda's flags ask for, and the flags that are left for an external solver.
-fn flags(text: &str) -> (ChannelPriority, Vec<String>) {
-    let mut priority = ChannelPriority::Strict;
-    let mut others = Vec::new();
-    for flag in text.split_whitespace() {
-        match flag {
-            "--strict-channel-priority" => priority = ChannelPriority::Strict,
-            "--no-channel-priority" => priority = ChannelPriority::Disabled,
-            other => others.push(other.to_owned()),
-        }
-    }
-    (priority, others)
 }

@@ -111,10 +111,21 @@ impl Settings {
     }
 }
 
+/// What the names of types mean to people.
+const WORDS: [(&str, &str); 4] = [
+    ("expected u32", "expected a whole number from 0 on"),
+    ("expected u64", "expected a whole number from 0 on"),
+    ("expected a sequence", "expected a list"),
+    ("expected a string", "expected text"),
+];
+
 /// The default settings with this one.
 fn check_type(name: &str, value: &Value) -> Result<Settings> {
     let one = Value::Object(Map::from_iter([(name.to_owned(), value.clone())]));
-    Settings::deserialize(one).map_err(|error| Error::invalid(OPERATION, format!("{name}: {error}")).with_source(error))
+    Settings::deserialize(one).map_err(|error| {
+        let said = WORDS.iter().fold(error.to_string(), |said, (name, words)| said.replace(name, words));
+        Error::invalid(OPERATION, format!("{name}: {said}")).with_source(error)
+    })
 }
 
 #[cfg(test)]
@@ -169,14 +180,14 @@ mod tests {
         assert_snapshot!(refusal(web, json!({"default_uid": 1000})), @"default_uid is a global setting, it cannot be set for environment team/web");
         assert_snapshot!(refusal(SettingPlace::Global, json!({"conda_command": "sh"})), @"conda_command is set in the configuration file alone");
         for (name, value, reason) in [
-            ("conda_default_channels", json!("main"), "expected a sequence"),
+            ("conda_default_channels", json!("main"), "expected a list"),
             ("conda_default_channels", json!(["a b"]), "is no channel"),
             ("conda_allowed_channels", json!(["https://user:secret@example.org/x"]), "carries a password"),
             ("conda_channel_alias", json!("ftp://example.org"), "has the scheme ftp"),
             ("conda_required_packages", json!(["=="]), "is no match spec"),
             ("pypi_included_packages", json!(["a b c"]), "a b c"),
-            ("conda_max_solve_time", json!(-1), "expected u64"),
-            ("storage_threshold", json!("5 GiB"), "expected u64"),
+            ("conda_max_solve_time", json!(-1), "expected a whole number"),
+            ("storage_threshold", json!("5 GiB"), "expected a whole number"),
             ("default_permissions", json!("rwx"), "expected three or four octal digits"),
             ("build_artifacts", json!(["FLOPPY"]), "expected one of `DIRECTORY`"),
             ("default_namespace", json!("a/b"), "contains '/'"),
@@ -186,6 +197,8 @@ mod tests {
             assert!(message.starts_with(name) && message.contains(reason), "{message}");
             assert!(!message.contains("secret"), "{message}");
         }
-        assert!(refusal(SettingPlace::Global, json!({"conda_chanels": []})).contains("known are build_artifacts, "));
+        assert!(
+            refusal(SettingPlace::Global, json!({"conda_chanels": []})).contains("known are conda_channel_alias, ")
+        );
     }
 }

@@ -31,6 +31,7 @@ pub(super) mod permissions {
 
     use super::Mode;
 
+    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde hands a field over like this")]
     pub(in super::super) fn serialize<S: Serializer>(mode: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error> {
         match mode {
             Some(bits) => serializer.collect_str(&format_args!("{bits:03o}")),

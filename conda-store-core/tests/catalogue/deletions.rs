@@ -174,3 +174,26 @@ async fn what_the_original_marked_and_did_not_remove_is_taken_up() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_deleted_is_used_no_more() {
+    both(async |fixture| {
+        for path in ["team/web", "team/web", "team/lab", "other/web"] {
+            fixture.complete(path, &[]).await;
+        }
+        fixture.catalogue.ensure_namespace(&"empty".parse().unwrap()).await.unwrap();
+        let usage = async |scope: &Scope| -> Vec<(String, u64, u64, u64)> {
+            let usage = fixture.catalogue.usage(scope).await.unwrap().into_iter();
+            usage.map(|used| (used.namespace.to_string(), used.environments, used.builds, used.bytes)).collect()
+        };
+        let line = |name: &str, environments, builds, bytes| (name.to_owned(), environments, builds, bytes);
+        let all = usage(&Scope::everything()).await;
+        assert_eq!(all, [line("empty", 0, 0, 0), line("other", 1, 1, 10), line("team", 2, 3, 30)]);
+        fixture.catalogue.delete_build(BuildId(1)).await.unwrap();
+        fixture.catalogue.delete_environment(&"team".parse().unwrap(), &"lab".parse().unwrap()).await.unwrap();
+        fixture.catalogue.delete_namespace(&"other".parse().unwrap()).await.unwrap();
+        let team = Scope { patterns: ["team/*", "other/*"].map(|pattern| pattern.parse().unwrap()).into() };
+        assert_eq!(usage(&team).await, [line("team", 1, 1, 10)]);
+    })
+    .await;
+}

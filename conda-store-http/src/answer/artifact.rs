@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use conda_store_core::{
-    ErrorKind, Result,
+    Error, ErrorKind, Result,
     model::{ArtifactType, Build},
     storage::{Blob, BlobInfo, Link, LinkOptions, StorageKey},
 };
@@ -29,9 +29,7 @@ pub(crate) async fn artifact(
     artifact_type: ArtifactType,
     wanted: &Conditions,
 ) -> Answer<Response> {
-    let Some(key) = key(face, build, artifact_type).await? else {
-        return Err(absent(face, build, artifact_type).await?);
-    };
+    let key = require_artifact(face, build, artifact_type).await?;
     let options = LinkOptions {
         expires_in: LINK_LIFETIME,
         file_name: Some(file_name(&key)),
@@ -42,6 +40,25 @@ pub(crate) async fn artifact(
         Ok(Link::Stream) => blob(face, &key, wanted).await,
         Err(error) if error.kind() == ErrorKind::NotFound => Err(absent(face, build, artifact_type).await?),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Where the artifact is, or why there is none.
+pub(crate) async fn require_artifact(face: &Face, build: &Build, artifact_type: ArtifactType) -> Answer<StorageKey> {
+    match key(face, build, artifact_type).await? {
+        Some(key) => Ok(key),
+        None => Err(absent(face, build, artifact_type).await?),
+    }
+}
+
+/// That the build does not have `what`, where `failure` says that there is none: clients know this by its status.
+pub(crate) fn unavailable(failure: Failure, build: &Build, what: &str) -> Failure {
+    match failure {
+        Failure::Core(error) if error.kind() == ErrorKind::NotFound => {
+            let message = format!("Build {} doesn't have {what}", build.id);
+            Error::invalid("find artifact", message).with_source(error).into()
+        }
+        other => other,
     }
 }
 

@@ -39,6 +39,27 @@ impl<T: Serialize> IntoResponse for DataWithMessage<T> {
     }
 }
 
+/// The packages that a solver chose, under a name of their own.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Solved<T> {
+    status: Success,
+    message: Option<String>,
+    solve: Vec<T>,
+}
+
+impl<T> Solved<T> {
+    /// The packages.
+    pub(crate) fn new(solve: Vec<T>) -> Self {
+        Self { status: Success::Ok, message: None, solve }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Solved<T> {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
 /// That something was done.
 pub(crate) struct Acknowledgement(pub(crate) Option<String>);
 

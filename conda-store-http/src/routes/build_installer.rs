@@ -1,12 +1,12 @@
 //! `GET /api/v1/build/{build_id}/installer/`: a script that installs the environment anywhere.
 
 use axum::response::Response;
-use conda_store_core::{Error, ErrorKind, auth::Permission, model::ArtifactType};
+use conda_store_core::{auth::Permission, model::ArtifactType};
 
 use crate::{
     answer,
     caller::Caller,
-    error::{Answer, Failure},
+    error::Answer,
     openapi::{Artifact, BadInput, Forbidden, Missing},
     request::{BuildPath, Conditions},
 };
@@ -22,12 +22,5 @@ use crate::{
 pub(crate) async fn handle(caller: Caller, BuildPath(id): BuildPath, wanted: Conditions) -> Answer<Response> {
     let build = caller.build(id, Permission::EnvironmentRead).await?;
     let found = answer::artifact(&caller.face, &build, ArtifactType::ConstructorInstaller, &wanted).await;
-    found.map_err(|failure| match failure {
-        // Clients know this status and this sentence; why it could not be made is in the build's `status_info`.
-        Failure::Core(error) if error.kind() == ErrorKind::NotFound => {
-            let message = format!("Build {} doesn't have an installer", build.id);
-            Error::invalid("answer request", message).into()
-        }
-        other => other,
-    })
+    found.map_err(|failure| answer::unavailable(failure, &build, "an installer"))
 }

@@ -6,6 +6,7 @@ mod build_artifact_make;
 mod build_cancel;
 mod build_delete;
 mod build_diff;
+mod build_docker;
 mod build_events;
 mod build_get;
 mod build_installer;
@@ -50,6 +51,7 @@ mod setting_global_get;
 mod setting_global_update;
 mod setting_namespace_get;
 mod setting_namespace_update;
+mod specification_get;
 mod specification_post;
 mod status;
 mod storage;
@@ -57,6 +59,7 @@ mod token_create;
 mod token_list;
 mod token_rename;
 mod token_revoke;
+mod usage;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -83,7 +86,8 @@ fn version_1() -> OpenApiRouter<Face> {
     OpenApiRouter::new()
         .routes(routes!(status::handle))
         .routes(routes!(permission::handle))
-        .routes(routes!(specification_post::handle))
+        .routes(routes!(usage::handle))
+        .routes(routes!(specification_get::handle, specification_post::handle))
         .routes(routes!(token_create::handle))
         .routes(routes!(channel_list::handle))
         .routes(routes!(package_list::handle))
@@ -152,6 +156,7 @@ fn builds() -> OpenApiRouter<Face> {
         .routes(routes!(build_yaml::handle))
         .routes(routes!(build_archive::handle))
         .routes(routes!(build_installer::handle))
+        .routes(routes!(build_docker::handle))
         .routes(lockfile())
         .routes(also_at("/build/{build_id}/conda-lock.yml", lockfile()))
         .routes(also_at("/build/{build_id}/conda-lock.yaml", lockfile()))

@@ -6,6 +6,7 @@ mod environment;
 mod history;
 mod namespace;
 mod package;
+mod solved_package;
 mod specification;
 mod token;
 
@@ -16,6 +17,7 @@ pub(crate) use self::{
     history::HistoryView,
     namespace::{NamespaceRoleView, NamespaceView},
     package::{ChannelView, PackageView},
+    solved_package::SolvedPackageView,
     specification::SpecificationView,
     token::TokenView,
 };

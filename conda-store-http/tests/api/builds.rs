@@ -173,3 +173,27 @@ async fn builds_the_same_specification_again() {
     let gone = shown(site.ask(Who::Admin, Method::PUT, "/api/v1/build/2/", None).await).await;
     assert_json_snapshot!("rebuild-of-a-deleted-environment", gone);
 }
+
+#[tokio::test]
+async fn gives_archives_installers_and_images_where_they_are_made() {
+    let site = Site::new().await;
+    for path in ["archive", "installer", "docker"] {
+        let answer = site.get_as_everybody(&format!("/api/v1/build/2/{path}/")).await;
+        assert_json_snapshot!(format!("no-{path}"), answer);
+        let waiting = site.ask(Who::Viewer, Method::GET, &format!("/api/v1/build/3/{path}/"), None).await;
+        assert_eq!((waiting.status().as_u16(), &waiting.headers()[header::RETRY_AFTER]), (404, &"5".parse().unwrap()));
+    }
+    let build = site.store.catalogue().build(BuildId(2)).await.unwrap().unwrap();
+    let key = site.store.build_key(&build).unwrap();
+    for (path, artifact_type, place) in [
+        ("archive", ArtifactType::CondaPack, format!("archive/{key}.tar.gz")),
+        ("installer", ArtifactType::ConstructorInstaller, format!("installer/{key}.sh")),
+    ] {
+        site.keep(&build, artifact_type, &place, path).await;
+        let answer = site.get(Who::Viewer, &format!("/api/v1/build/2/{path}/")).await;
+        assert_eq!(answer, json!({"status": 200, "body": path}));
+    }
+    site.keep(&build, ArtifactType::DockerManifest, &format!("docker/manifest/{key}"), "{}").await;
+    let image = site.get(Who::Viewer, "/api/v1/build/2/docker/").await;
+    assert_eq!(image, json!({"status": 200, "body": format!("localhost:8080/secret/lab:{key}")}));
+}

@@ -20,5 +20,6 @@ mod places;
 mod proxies;
 mod settings;
 mod site;
+mod solves;
 mod submissions;
 mod tokens;

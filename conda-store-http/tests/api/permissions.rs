@@ -37,6 +37,7 @@ const MATRIX: &[Row] = &[
     ("GET /api/v1/permission", "/api/v1/permission/", ANYBODY),
     ("GET /api/v1/channel", "/api/v1/channel/", ANYBODY),
     ("GET /api/v1/package", "/api/v1/package/", ANYBODY),
+    ("GET /api/v1/usage", "/api/v1/usage/", ANYBODY),
     ("GET /health/live", "/health/live", ANYBODY),
     ("GET /health/ready", "/health/ready", ANYBODY),
     ("GET /login", "/login/", ANYBODY),
@@ -61,6 +62,13 @@ const MATRIX: &[Row] = &[
     ("GET /api/v2/token", "/api/v2/token/", [401, 200, 200, 200, 200]),
     ("PUT /api/v2/token/{token_id}", "/api/v2/token/1/", [401, 200, 200, 200, 403]),
     ("DELETE /api/v2/token/{token_id}", "/api/v2/token/1/", [401, 200, 200, 200, 403]),
+    // Settings; a developer reads those of the namespace.
+    ("GET /api/v1/setting", "/api/v1/setting/", ADMINS),
+    ("PUT /api/v1/setting", "/api/v1/setting/", ADMINS),
+    ("GET /api/v1/setting/{namespace}", "/api/v1/setting/secret/", BUILDERS),
+    ("PUT /api/v1/setting/{namespace}", "/api/v1/setting/secret/", ADMINS),
+    ("GET /api/v1/setting/{namespace}/{name}", "/api/v1/setting/secret/lab/", BUILDERS),
+    ("PUT /api/v1/setting/{namespace}/{name}", "/api/v1/setting/secret/lab/", ADMINS),
     // Environments.
     ("GET /api/v1/environment", "/api/v1/environment/", ANYBODY),
     ("GET /api/v2/environment", "/api/v2/environment/", ANYBODY),
@@ -85,6 +93,7 @@ const MATRIX: &[Row] = &[
         "/api/v2/environment/secret/lab/rollback/",
         [403, 403, 400, 400, 403],
     ),
+    ("GET /api/v1/specification", "/api/v1/specification/?conda=python", [403, 403, 200, 200, 200]),
     ("POST /api/v1/specification", "/api/v1/specification/", BUILDERS),
     // Builds.
     ("GET /api/v1/build", "/api/v1/build/", ANYBODY),
@@ -97,6 +106,7 @@ const MATRIX: &[Row] = &[
     ("GET /api/v1/build/{build_id}/yaml", "/api/v1/build/2/yaml/", [403, 404, 404, 404, 403]),
     ("GET /api/v1/build/{build_id}/archive", "/api/v1/build/2/archive/", [403, 404, 404, 404, 403]),
     ("GET /api/v1/build/{build_id}/installer", "/api/v1/build/2/installer/", [403, 400, 400, 400, 403]),
+    ("GET /api/v1/build/{build_id}/docker", "/api/v1/build/2/docker/", [403, 400, 400, 400, 403]),
     ("PUT /api/v2/build/{build_id}/artifact/{artifact_type}", "/api/v2/build/2/artifact/YAML/", BUILDERS),
     ("GET /api/v2/build/{build_id}/diff/{other_id}", "/api/v2/build/3/diff/2/", READERS),
     ("GET /api/v2/build/{build_id}/events", "/api/v2/build/2/events/", READERS),
@@ -114,6 +124,7 @@ fn body(route: &str) -> Option<Value> {
         "PUT /api/v1/namespace/{namespace}/metadata"
         | "POST /api/v1/token"
         | "POST /api/v2/environment/{namespace}/{name}/rollback" => json!({}),
+        route if route.starts_with("PUT /api/v1/setting") => json!({}),
         "POST /api/v1/namespace/{namespace}/role" => json!({"other_namespace": "other", "role": "viewer"}),
         "PUT /api/v1/namespace/{namespace}/role" | "DELETE /api/v1/namespace/{namespace}/role" => {
             json!({"other_namespace": "default", "role": "developer"})

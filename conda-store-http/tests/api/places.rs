@@ -127,3 +127,9 @@ async fn serves_until_it_is_told_to_stop() {
     serving.await.unwrap().unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn tells_readers_of_namespaces_what_they_have() {
+    let site = Site::new().await;
+    assert_json_snapshot!("usage", site.get_as_everybody("/api/v1/usage/").await);
+}

@@ -1,6 +1,12 @@
 //! A service with something in it, and somebody to ask it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, response::Response};
@@ -8,7 +14,7 @@ use conda_store_auth::{
     DummyAuthenticator, DummyConfig, LoginConfig, RoleAuthorizer, RolesConfig, Tokens, TokensConfig,
 };
 use conda_store_core::{
-    CondaStore, Result,
+    CondaStore, Error, ErrorKind, Result,
     auth::Entity,
     catalogue::{BuildResult, Catalogue, Claim, Database},
     clock::Clock,
@@ -32,14 +38,35 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-/// No worker runs here, so nobody solves anything.
-#[derive(Debug)]
-struct NoSolver;
+/// Takes every match spec for a package, except those that stand for what can go wrong.
+#[derive(Debug, Default)]
+struct StubSolver {
+    solving: Arc<AtomicUsize>,
+}
+
+/// Counts down when a solve ends, however it does.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 #[async_trait]
-impl Solver for NoSolver {
-    async fn solve(&self, _: &SolveRequest, _: &dyn Reporter, _: &CancellationToken) -> Result<Lock> {
-        unreachable!("no request solves")
+impl Solver for StubSolver {
+    async fn solve(&self, request: &SolveRequest, _: &dyn Reporter, _: &CancellationToken) -> Result<Lock> {
+        self.solving.fetch_add(1, Ordering::SeqCst);
+        let _counted = Counted(&self.solving);
+        let refused = |kind, message| Err(Error::new(kind, "solve environment", message));
+        match request.specs[0].as_str() {
+            "endless" => std::future::pending().await,
+            "absent" => return refused(ErrorKind::Unsatisfiable, "no package is named absent"),
+            "elsewhere" => return refused(ErrorKind::NotFound, "there is no such channel"),
+            _ => {}
+        }
+        let records = || request.specs.iter().map(|spec| serde_json::from_value(package(spec)).unwrap()).collect();
+        Ok(Lock { platforms: request.platforms.iter().map(|platform| (*platform, records())).collect() })
     }
 }
 
@@ -90,6 +117,8 @@ impl Who {
 pub(crate) struct Site {
     pub(crate) store: CondaStore,
     pub(crate) clock: Arc<ManualClock>,
+    /// How many solves run.
+    pub(crate) solving: Arc<AtomicUsize>,
     tokens: Arc<Tokens>,
     router: Router,
     _directory: TempDir,
@@ -108,13 +137,14 @@ impl Site {
         let roles = RoleAuthorizer::new(RolesConfig::default(), catalogue.clone(), shared());
         let directory = tempfile::tempdir().unwrap();
         let layout = LayoutOptions::new(directory.path());
+        let solving = Arc::<AtomicUsize>::default();
         let store = CondaStore::builder()
             .catalogue(catalogue)
             .storage(MemoryStorage::new(shared()))
             .queue(MemoryQueue::new(shared()))
             .layout(Layout::new(&layout, directory.path()).unwrap())
             .settings(Settings { storage_threshold: 0, ..Settings::default() })
-            .solver(NoSolver)
+            .solver(StubSolver { solving: Arc::clone(&solving) })
             .authenticator(authenticator)
             .authorizer(roles)
             .clock(shared())
@@ -122,7 +152,7 @@ impl Site {
             .await
             .unwrap();
         let router = router(store.clone(), options).unwrap();
-        Self { store, clock, tokens, router, _directory: directory }
+        Self { store, clock, solving, tokens, router, _directory: directory }
     }
 
     /// A service with `default/web` (build 1), and `secret/lab` (build 2, and build 3, which waits).

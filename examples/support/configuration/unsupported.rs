@@ -24,14 +24,13 @@ use Severity::{Refused, WithoutEffect};
 const MADE_BY_BUILDS: [ArtifactType; 2] = [ArtifactType::Lockfile, ArtifactType::Logs];
 
 /// Options that are set and have no effect, with the reason.
-const WITHOUT_EFFECT: [(&str, &str, &str); 10] = [
+const WITHOUT_EFFECT: &[(&str, &str, &str)] = &[
     (CondaStoreSection::NAME, "celery_results_backend", "results of jobs are kept in the catalogue"),
     (CondaStoreSection::NAME, "serialize_builds", "concurrent builds share the package cache safely"),
     (CondaStoreSection::NAME, "default_docker_base_image", "this version makes no container images"),
     (CondaStoreServerSection::NAME, "enable_ui", "this version has no web UI"),
     (CondaStoreServerSection::NAME, "enable_registry", "this version has no container registry"),
     (CondaStoreServerSection::NAME, "enable_metrics", "this version has no metrics"),
-    (CondaStoreServerSection::NAME, "registry_external_url", "this version has no container registry"),
     (CondaStoreServerSection::NAME, "template", "this version has no web UI"),
     (CondaStoreServerSection::NAME, "template_vars", "this version has no web UI"),
     (CondaStoreServerSection::NAME, "secret_key", "tokens are signed with AuthenticationBackend.secret"),
@@ -41,7 +40,7 @@ const WITHOUT_EFFECT: [(&str, &str, &str); 10] = [
 pub(super) fn unsupported(configuration: &Configuration, program: Program) -> Vec<(Severity, Problem)> {
     let silent = |section, key| configuration.origin(section, key) == Origin::Default;
     let mut found: Vec<_> = WITHOUT_EFFECT
-        .into_iter()
+        .iter()
         .filter(|(section, key, _)| !silent(section, key))
         .map(|(section, key, reason)| {
             (WithoutEffect, configuration.problem(section, key, format!("has no effect: {reason}")))

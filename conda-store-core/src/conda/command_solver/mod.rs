@@ -9,16 +9,20 @@ mod process;
 use std::{collections::BTreeMap, path::PathBuf};
 
 use async_trait::async_trait;
-use rattler_conda_types::{ChannelUrl, RepoDataRecord, Subdir};
+use rattler_conda_types::{ChannelUrl, MatchSpec, RepoDataRecord, Subdir};
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use self::output::Choice;
-use super::{PackageLists, in_order::in_order, specs, stop::unless_stopped};
+use super::{
+    PackageLists,
+    in_order::in_order,
+    platforms::{self, PlatformSolver},
+};
 use crate::{
     Error, Result,
-    event::{Reporter, ReporterExt as _},
+    event::Reporter,
     solver::{ChannelPriority, Lock, SolveRequest, Solver},
 };
 
@@ -43,50 +47,6 @@ impl CommandSolver {
     #[must_use]
     pub fn new(command: impl Into<PathBuf>, lists: PackageLists) -> Self {
         Self { command: command.into(), lists }
-    }
-
-    async fn solve_all(&self, request: &SolveRequest, reporter: &dyn Reporter) -> Result<Lock> {
-        specs::parsed(request, &self.lists)?;
-        let mut lock = Lock::default();
-        for &platform in &request.platforms {
-            let records = self.solve_platform(request, platform, reporter).await?;
-            reporter.message(format!("{platform}: {} packages were chosen", records.len()));
-            lock.platforms.insert(platform, records);
-        }
-        Ok(lock)
-    }
-
-    async fn solve_platform(
-        &self,
-        request: &SolveRequest,
-        platform: Subdir,
-        reporter: &dyn Reporter,
-    ) -> Result<Vec<RepoDataRecord>> {
-        let home = tempfile::tempdir().map_err(|error| Error::io(OPERATION, error))?;
-        let kept = self.lists.cache().join("external");
-        tokio::fs::create_dir_all(&kept)
-            .await
-            .map_err(|error| Error::io(OPERATION, error).with("path", kept.display()))?;
-        let sources = Sources::new(request, &self.lists);
-        let mut command = Command::new(&self.command);
-        command.args(["create", "--dry-run", "--json", "--yes", "--override-channels", "--prefix"]);
-        command.arg(home.path().join("environment"));
-        for (_, source) in &sources.0 {
-            command.arg("--channel").arg(source.as_str());
-        }
-        command.arg(match request.channel_priority {
-            ChannelPriority::Strict => "--strict-channel-priority",
-            ChannelPriority::Disabled => "--no-channel-priority",
-        });
-        command.args(&request.flags).args(&request.specs);
-        for name in FOREIGN_VARIABLES {
-            command.env_remove(name);
-        }
-        command.envs(overrides(&request.variables));
-        command.env("HOME", home.path()).env("CONDA_PKGS_DIRS", &kept).env("CONDA_SUBDIR", platform.as_str());
-        let finished = process::run(command, &self.command, reporter).await?;
-        let choices = output::choices(&finished, reporter)?;
-        self.complete(choices, &sources, request, platform).await
     }
 
     /// The chosen packages under their public addresses, with everything that the package list says of them.
@@ -132,6 +92,47 @@ impl CommandSolver {
 }
 
 #[async_trait]
+impl PlatformSolver for CommandSolver {
+    fn lists(&self) -> &PackageLists {
+        &self.lists
+    }
+
+    async fn solve_platform(
+        &self,
+        request: &SolveRequest,
+        platform: Subdir,
+        _specs: &[MatchSpec],
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<RepoDataRecord>> {
+        let home = tempfile::tempdir().map_err(|error| Error::io(OPERATION, error))?;
+        let kept = self.lists.cache().join("external");
+        tokio::fs::create_dir_all(&kept)
+            .await
+            .map_err(|error| Error::io(OPERATION, error).with("path", kept.display()))?;
+        let sources = Sources::new(request, &self.lists);
+        let mut command = Command::new(&self.command);
+        command.args(["create", "--dry-run", "--json", "--yes", "--override-channels", "--prefix"]);
+        command.arg(home.path().join("environment"));
+        for (_, source) in &sources.0 {
+            command.arg("--channel").arg(source.as_str());
+        }
+        command.arg(match request.channel_priority {
+            ChannelPriority::Strict => "--strict-channel-priority",
+            ChannelPriority::Disabled => "--no-channel-priority",
+        });
+        command.args(&request.flags).args(&request.specs);
+        for name in FOREIGN_VARIABLES {
+            command.env_remove(name);
+        }
+        command.envs(overrides(&request.variables));
+        command.env("HOME", home.path()).env("CONDA_PKGS_DIRS", &kept).env("CONDA_SUBDIR", platform.as_str());
+        let finished = process::run(command, &self.command, reporter).await?;
+        let choices = output::choices(&finished, reporter)?;
+        self.complete(choices, &sources, request, platform).await
+    }
+}
+
+#[async_trait]
 impl Solver for CommandSolver {
     async fn solve(
         &self,
@@ -139,7 +140,7 @@ impl Solver for CommandSolver {
         reporter: &dyn Reporter,
         cancellation: &CancellationToken,
     ) -> Result<Lock> {
-        unless_stopped(request, cancellation, Box::pin(self.solve_all(request, reporter))).await
+        platforms::solve(self, request, reporter, cancellation).await
     }
 }
 

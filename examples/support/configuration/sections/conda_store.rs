@@ -40,7 +40,6 @@ pub enum ContainerRegistryClass {
 /// The section `CondaStore`, apart from the [settings](conda_store_core::settings::Settings) that it holds as well.
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a documented switch of its own")]
 pub struct CondaStoreSection {
     /// Where artifacts are kept.
     pub storage_class: StorageClass,
