@@ -23,6 +23,8 @@ mod proxy;
 mod redis;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
+#[cfg(any(feature = "amqp", feature = "redis"))]
+mod tls;
 mod worker;
 
 #[cfg(feature = "redis")]

@@ -54,7 +54,8 @@ type Columns = (u32, u64, u64, Option<u64>, u32, u32, Option<u8>);
 
 impl RedisQueue {
     /// The queue in the service at `url`: `redis://USER:PASSWORD@HOST:PORT/DATABASE`, with TLS `rediss://`, or
-    /// `redis+unix:///PATH`. All its keys begin with `{PREFIX}:`, so that several queues can share a service; the braces
+    /// `redis+unix:///PATH`. With TLS the service needs a certificate that browsers trust, or one of the authorities in the
+    /// file that the parameter `ssl_ca_certs=PATH` names. All its keys begin with `{PREFIX}:`, so that several queues can share a service; the braces
     /// keep them on one node of a cluster.
     ///
     /// # Errors

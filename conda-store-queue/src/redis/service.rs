@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use conda_store_core::{Error, ErrorKind, Result};
 use futures::StreamExt;
 use redis::{
-    Client, FromRedisValue, RedisError, ScriptInvocation, ServerErrorKind,
+    Client, FromRedisValue, RedisError, ScriptInvocation, ServerErrorKind, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
-use crate::news::News;
+use crate::{news::News, tls::authorities};
 
 /// What is being done while a connection is made.
 const CONNECT: &str = "connect to Redis";
@@ -30,7 +30,14 @@ pub(super) struct Service {
 impl Service {
     /// Connects to the service at `url`.
     pub(super) async fn connect(url: &str) -> Result<Self> {
-        let client = Client::open(url).map_err(|cause| {
+        let client = match authorities(CONNECT, url).await? {
+            Some(trusted) => {
+                let certificates = TlsCertificates { client_tls: None, root_cert: Some(trusted.into_bytes()) };
+                Client::build_with_tls(url, certificates)
+            }
+            None => Client::open(url),
+        };
+        let client = client.map_err(|cause| {
             let message = "the URL is not of the form redis://USER:PASSWORD@HOST:PORT/DATABASE (rediss:// with TLS)";
             Error::invalid(CONNECT, message).with_source(cause)
         })?;

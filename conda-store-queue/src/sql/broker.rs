@@ -11,18 +11,22 @@ use lapin::{
         BasicQosOptions, QueueDeclareOptions,
     },
     protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError},
+    tcp::OwnedTLSConfig,
     types::{AMQPValue, FieldTable},
     uri::AMQPUri,
 };
 use tokio::sync::Semaphore;
 
-use crate::news::News;
+use crate::{news::News, tls::authorities};
 
 /// What is being done while a connection is made.
 const CONNECT: &str = "connect to RabbitMQ";
 
 /// How long a connection may take, in milliseconds.
 const CONNECTION_TIMEOUT: u64 = 5_000;
+
+/// How long it may take until messages can flow.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many seconds the service may give no sign of life.
 const HEARTBEAT: u16 = 10;
@@ -44,12 +48,14 @@ const MESSAGES: i32 = 1_000;
 #[derive(Clone)]
 pub struct RabbitMq {
     uri: AMQPUri,
+    /// Certificates of authorities, where not those that browsers trust.
+    authorities: Option<String>,
     queue: String,
 }
 
 impl RabbitMq {
-    /// The service at `url`: `amqp://USER:PASSWORD@HOST:PORT/VHOST`, with TLS `amqps://`. Messages go through the queue
-    /// named `queue`, which is made where it is missing.
+    /// The service at `url`: `amqp://USER:PASSWORD@HOST:PORT/VHOST`, with TLS `amqps://` (certificates are as with
+    /// `RedisQueue::connect`). Messages go through the queue named `queue`, which is made where it is missing.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] for another URL, refused credentials or a queue of that name of another kind,
@@ -66,7 +72,7 @@ impl RabbitMq {
         }
         uri.query.connection_timeout.get_or_insert(CONNECTION_TIMEOUT);
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
-        let service = Self { uri, queue: queue.into() };
+        let service = Self { uri, authorities: authorities(CONNECT, url).await?, queue: queue.into() };
         let opened = service.open().await;
         let (connection, _channel) = opened.map_err(|cause| failure(cause).with("rabbitmq", service.address()))?;
         let _closed = connection.close(200, "OK".into()).await;
@@ -79,8 +85,16 @@ impl RabbitMq {
     }
 
     async fn open(&self) -> lapin::Result<(Connection, Channel)> {
+        // The library waits without end for one that answers nothing, such as a port that expects no TLS.
+        let opened = tokio::time::timeout(PATIENCE, self.handshake()).await;
+        opened.unwrap_or_else(|elapsed| Err(std::io::Error::from(elapsed).into()))
+    }
+
+    async fn handshake(&self) -> lapin::Result<(Connection, Channel)> {
         let properties = ConnectionProperties::default().with_connection_name("conda-store".into());
-        let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
+        let trust = OwnedTLSConfig { identity: None, cert_chain: self.authorities.clone() };
+        let runtime = lapin::runtime::default_runtime()?;
+        let connection = Connection::connect_uri_with_config(self.uri.clone(), properties, trust, runtime).await?;
         let channel = connection.create_channel().await?;
         let mut arguments = FieldTable::default();
         arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));

@@ -14,6 +14,7 @@ use super::RedisQueue;
 
 mod outage;
 mod sharing;
+mod tls;
 
 const LEASE: Duration = Duration::from_secs(30);
 

@@ -5,12 +5,11 @@ use crate::proxy::Proxy;
 
 #[tokio::test]
 async fn a_service_that_goes_away_is_unavailable_until_it_is_back() {
-    let Some(mut place) = Place::new() else { return };
+    let Some(place) = Place::new() else { return };
     let parsed = url::Url::parse(&place.url).unwrap();
     let mut proxy = Proxy::to(parsed.host_str().unwrap(), parsed.port().unwrap_or(6379)).await;
-    let direct = std::mem::replace(&mut place.url, format!("redis://127.0.0.1:{}{}", proxy.port(), parsed.path()));
-    let queue = place.queue().await;
-    place.url = direct;
+    let url = format!("redis://127.0.0.1:{}{}", proxy.port(), parsed.path());
+    let queue = RedisQueue::connect(&url, &place.prefix, Arc::new(SystemClock)).await.unwrap();
     queue.enqueue(job("held")).await.unwrap();
     let held = queue.lease("worker", LEASE).await.unwrap().unwrap();
     sharing::until_told(&queue).await;
@@ -37,12 +36,11 @@ async fn a_service_that_goes_away_is_unavailable_until_it_is_back() {
 
 #[tokio::test]
 async fn a_connection_that_was_cut_while_idle_fails_nothing() {
-    let Some(mut place) = Place::new() else { return };
+    let Some(place) = Place::new() else { return };
     let parsed = url::Url::parse(&place.url).unwrap();
     let mut proxy = Proxy::to(parsed.host_str().unwrap(), parsed.port().unwrap_or(6379)).await;
-    let direct = std::mem::replace(&mut place.url, format!("redis://127.0.0.1:{}{}", proxy.port(), parsed.path()));
-    let queue = place.queue().await;
-    place.url = direct;
+    let url = format!("redis://127.0.0.1:{}{}", proxy.port(), parsed.path());
+    let queue = RedisQueue::connect(&url, &place.prefix, Arc::new(SystemClock)).await.unwrap();
     proxy.down().await;
     proxy.up().await;
     assert_eq!(queue.enqueue(job("job")).await.unwrap(), Enqueued::New);

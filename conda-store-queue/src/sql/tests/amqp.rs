@@ -113,3 +113,10 @@ async fn what_is_wrong_with_a_url_is_named_without_its_password() {
         assert!(!error.report().contains("hunter2"), "{}", error.report());
     }
 }
+
+#[tokio::test]
+async fn a_service_without_tls_is_not_spoken_to_in_plain() {
+    let Some(url) = service("amqp") else { return };
+    let error = RabbitMq::connect(&url.replace("amqp://", "amqps://"), "test").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.report());
+}
