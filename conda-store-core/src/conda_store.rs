@@ -15,7 +15,7 @@ use crate::{
         RattlerSolver,
     },
     hooks::{Hooks, NoHooks},
-    install::{PackageStore, PackageStoreSettings},
+    install::{CacheLookups, PackageStore, PackageStoreSettings},
     model::Build,
     paths::Layout,
     pipeline::{BuildObserver, Running},
@@ -123,6 +123,12 @@ impl CondaStore {
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.parts.layout
+    }
+
+    /// How often the packages of builds in this process were in the cache.
+    #[must_use]
+    pub fn package_cache_lookups(&self) -> CacheLookups {
+        self.parts.packages.lookups()
     }
 
     /// The time.

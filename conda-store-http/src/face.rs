@@ -9,7 +9,7 @@ use conda_store_core::{
     settings::SettingPlace,
 };
 
-use crate::HttpOptions;
+use crate::{HttpOptions, metrics::Metrics};
 
 /// The composed service as its handlers see it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -22,6 +22,7 @@ struct Inner {
     authorizer: Arc<dyn Authorizer>,
     options: HttpOptions,
     prefix: String,
+    metrics: Metrics,
 }
 
 impl Face {
@@ -39,7 +40,8 @@ impl Face {
         if options.max_page_size == 0 {
             return Err(Error::invalid("compose routes", "max_page_size is 0, a page has at least 1 item"));
         }
-        Ok(Self(Arc::new(Inner { store, authenticator, authorizer, options, prefix })))
+        let metrics = Metrics::new()?;
+        Ok(Self(Arc::new(Inner { store, authenticator, authorizer, options, prefix, metrics })))
     }
 
     /// The service.
@@ -60,6 +62,11 @@ impl Face {
     /// What was set.
     pub(crate) fn options(&self) -> &HttpOptions {
         &self.0.options
+    }
+
+    /// What is measured.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// The path that everything lies below: empty, or one that begins with a slash and ends without.

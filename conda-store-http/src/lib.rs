@@ -5,6 +5,7 @@ mod caller;
 mod error;
 mod face;
 mod layers;
+mod metrics;
 mod openapi;
 mod options;
 mod request;

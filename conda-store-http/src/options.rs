@@ -18,6 +18,8 @@ pub struct HttpOptions {
     pub behind_proxy: bool,
     /// Whether `/api` answers.
     pub enable_api: bool,
+    /// Whether `/metrics` answers.
+    pub enable_metrics: bool,
     /// Origins whose pages may use the API with the credentials of whoever looks at them, such as `https://example.org`.
     pub cors_allow_origins: Vec<String>,
     /// A regular expression for whole origins whose pages may use the API as well: with credentials, unless it takes every
@@ -34,6 +36,7 @@ impl Default for HttpOptions {
             body_limit: 16 << 20,
             behind_proxy: false,
             enable_api: true,
+            enable_metrics: true,
             cors_allow_origins: Vec::new(),
             cors_allow_origin_regex: ".*".into(),
         }

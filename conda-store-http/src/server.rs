@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use axum::{Router, extract::DefaultBodyLimit, routing::get};
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, routing::get};
 use conda_store_core::{CondaStore, Error, Result};
 use tokio::net::TcpListener;
 
@@ -18,7 +18,11 @@ pub fn router(store: CondaStore, options: HttpOptions) -> Result<Router> {
     let (prefix, limit) = (face.prefix(), face.options().body_limit);
     let (described, document) = routes::all(face.options()).split_for_parts();
     let documentation = routes::documentation::router(&face, &openapi::completed(document, &face))?;
-    let routes = described.merge(documentation).layer(DefaultBodyLimit::max(limit)).with_state(face.clone());
+    let routes = described
+        .merge(documentation)
+        .layer(DefaultBodyLimit::max(limit))
+        .layer(from_fn_with_state(face.clone(), layers::measure))
+        .with_state(face.clone());
     let placed = if prefix.is_empty() {
         routes
     } else {

@@ -74,6 +74,7 @@ fn options(configuration: &Configuration) -> HttpOptions {
         max_page_size: section.max_page_size.get(),
         behind_proxy: section.behind_proxy,
         enable_api: section.enable_api,
+        enable_metrics: section.enable_metrics,
         cors_allow_origins: section.cors_allow_origins.clone(),
         cors_allow_origin_regex: section.cors_allow_origin_regex.clone(),
         ..HttpOptions::default()

@@ -4,6 +4,7 @@
 mod bad_input;
 mod command_line;
 mod embedding;
+mod fuzzing;
 mod main_job;
 mod many_workers;
 mod support;

@@ -1,9 +1,12 @@
 //! How much there is of everything.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{Catalogue, builds::parse_status};
-use crate::{Result, model::BuildStatus};
+use crate::{Result, clock::Timestamp, model::BuildStatus};
 
 /// What the disks that hold environments have, as last measured. All in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,16 +19,68 @@ pub struct StorageMetrics {
     pub total_storage: Option<i64>,
 }
 
+/// A build that came to an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedBuild {
+    /// Which end.
+    pub status: BuildStatus,
+    /// When.
+    pub ended_on: Timestamp,
+    /// How long after a worker first took it; none where none did.
+    pub elapsed: Option<Duration>,
+}
+
+/// How the builds fare that workers have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Workers that hold at least one build.
+    pub workers: u64,
+    /// Builds whose worker was lost, and that no other one has taken yet.
+    pub abandoned: u64,
+}
+
+type Counts = BTreeMap<BuildStatus, u64>;
+
 impl Catalogue {
-    /// How many builds have each status; a status that none has is there with zero.
-    pub async fn count_builds(&self) -> Result<BTreeMap<BuildStatus, u64>> {
-        const SELECT: &str = "select status, count(*), min(id) from build group by status";
-        let rows: Vec<(Option<String>, i64, i32)> = self.database.query("count builds", SELECT).all().await?;
-        let mut counts: BTreeMap<BuildStatus, u64> = BuildStatus::ALL.map(|status| (status, 0)).into();
-        for (status, count, id) in rows {
-            counts.insert(parse_status(id, status)?, u64::try_from(count).unwrap_or_default());
-        }
-        Ok(counts)
+    /// How many builds wait and how many are being built: the few that no end has come to, found by an index.
+    pub async fn count_open_builds(&self) -> Result<Counts> {
+        const SELECT: &str = "select status, count(*), min(id) from build \
+            where status in ('QUEUED', 'BUILDING') group by status";
+        counts(self.database.query("count open builds", SELECT).all().await?)
+    }
+
+    /// How many builds came to each end until then. It reads all of them: whoever wants to know again counts those of
+    /// [`builds_ended_after`](Self::builds_ended_after) on top.
+    pub async fn count_ended_builds(&self, until: Timestamp) -> Result<Counts> {
+        const SELECT: &str = "select status, count(*), min(id) from build \
+            where status in ('COMPLETED', 'FAILED', 'CANCELED') and (ended_on is null or ended_on <= $1) group by status";
+        counts(self.database.query("count ended builds", SELECT).value(until).all().await?)
+    }
+
+    /// The builds that came to an end since then, the first to do so first.
+    pub async fn builds_ended_after(&self, then: Timestamp) -> Result<Vec<EndedBuild>> {
+        const SELECT: &str = "select id, status, ended_on, started_on from build \
+            where ended_on > $1 and status in ('COMPLETED', 'FAILED', 'CANCELED') order by ended_on, id";
+        type Row = (i32, Option<String>, Timestamp, Option<Timestamp>);
+        let rows: Vec<Row> = self.database.query("read ended builds", SELECT).value(then).all().await?;
+        let ended = |(id, status, ended_on, started_on): Row| {
+            let elapsed = started_on.map(|started_on| ended_on.since(started_on));
+            Ok(EndedBuild { status: parse_status(id, status)?, ended_on, elapsed })
+        };
+        rows.into_iter().map(ended).collect()
+    }
+
+    /// How the builds fare that workers have.
+    pub async fn claims(&self) -> Result<Claims> {
+        const SELECT: &str = "select run.worker, run.lease_expires from build \
+            join cs_build_run run on run.build_id = build.id where build.status = 'BUILDING'";
+        let query = self.database.query("read claims", SELECT);
+        let rows: Vec<(Option<String>, Option<Timestamp>)> = query.all().await?;
+        let now = self.clock.now();
+        let (held, lost): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|(_, expires)| expires.is_some_and(|expires| expires > now));
+        let workers: BTreeSet<_> = held.into_iter().filter_map(|(worker, _)| worker).collect();
+        Ok(Claims { workers: workers.len() as u64, abandoned: lost.len() as u64 })
     }
 
     /// How many environments there are that are not deleted.
@@ -58,4 +113,11 @@ impl Catalogue {
         upsert.value(metrics.free_storage).value(metrics.total_storage).run().await?;
         Ok(())
     }
+}
+
+fn counts(rows: Vec<(Option<String>, i64, i32)>) -> Result<Counts> {
+    let count = |(status, count, id): (Option<String>, i64, i32)| {
+        Ok((parse_status(id, status)?, u64::try_from(count).unwrap_or_default()))
+    };
+    rows.into_iter().map(count).collect()
 }

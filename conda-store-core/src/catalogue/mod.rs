@@ -46,7 +46,7 @@ pub use self::{
     events::RecordedEvent,
     execution::{BuildResult, CancelResult, Claim, PhaseTime},
     index::{IndexedName, ListVersion},
-    metrics::StorageMetrics,
+    metrics::{Claims, EndedBuild, StorageMetrics},
     migrate::Migrations,
     namespaces::{Namespace, NamespaceQuery},
     packages::{PackageQuery, PackageSort},

@@ -36,7 +36,7 @@ pub use self::{
     pip::{InstalledPipPackage, LockedPipPackage, PipRequest, PipSettings, install_pip},
     remove::remove_prefix,
     scripts::{ScriptSettings, run_link_scripts},
-    store::{PackageStore, PackageStoreSettings, StoredPackage},
+    store::{CacheLookups, PackageStore, PackageStoreSettings, StoredPackage},
 };
 
 fn cancelled(operation: &'static str) -> Error {

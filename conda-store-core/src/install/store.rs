@@ -16,7 +16,10 @@ use std::{
     io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
@@ -90,6 +93,17 @@ pub struct PackageStore {
     downloader: Downloader,
     downloads: Semaphore,
     unpacking: Arc<Semaphore>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How often packages were looked for in a cache by this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheLookups {
+    /// The package was there.
+    pub hits: u64,
+    /// It had to be fetched.
+    pub misses: u64,
 }
 
 impl PackageStore {
@@ -107,7 +121,14 @@ impl PackageStore {
             downloader: Downloader { client, mirrors, retry },
             downloads: Semaphore::new(parallel_downloads.get()),
             unpacking: Arc::new(Semaphore::new(parallelism())),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         })
+    }
+
+    /// How often packages were here and how often they were not, since the store was opened.
+    pub fn lookups(&self) -> CacheLookups {
+        CacheLookups { hits: self.hits.load(Ordering::Relaxed), misses: self.misses.load(Ordering::Relaxed) }
     }
 
     /// The package of `record`, fetched unless it is here.
@@ -129,12 +150,15 @@ impl PackageStore {
         let key = expected.key();
         let home = self.directory.join("packages").join(&key);
         if let Some(package) = find(&home, record).await? {
+            self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(package);
         }
         let lock = lock(&self.directory.join("locks"), &key, cancellation).await?;
         if let Some(package) = find(&home, record).await? {
+            self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(package);
         }
+        self.misses.fetch_add(1, Ordering::Relaxed);
         let partial = Partial::create(&self.directory.join("partial"), lock)?;
         self.make(record, expected, partial, &home, cancellation).await?;
         find(&home, record).await?.ok_or_else(|| Error::unexpected(OPERATION, "package has vanished from the store"))

@@ -13,7 +13,8 @@
     reason = "tests are configured by the environment and answer on the terminal"
 )]
 pub fn service(name: &str) -> Option<String> {
-    let suffix = if matches!(name, "channel" | "scale" | "conda_pack" | "aws") { "" } else { "_URL" };
+    const PLAIN: [&str; 6] = ["channel", "scale", "conda_pack", "aws", "promtool", "schemathesis"];
+    let suffix = if PLAIN.contains(&name) { "" } else { "_URL" };
     let variable = format!("CONDA_STORE_TEST_{}{suffix}", name.to_uppercase());
     if let Ok(value) = std::env::var(&variable) {
         return Some(value);

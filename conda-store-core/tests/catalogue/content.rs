@@ -5,13 +5,15 @@ use std::time::Duration;
 use conda_store_core::{
     ErrorKind,
     build_key::{BuildKeyFormat, BuildKeyParts, BuildKeyReference},
-    catalogue::{ArtifactProgress, ArtifactState, BuildResult, NewBuild, NewSpecification, StorageMetrics},
+    catalogue::{
+        ArtifactProgress, ArtifactState, BuildResult, Claims, EndedBuild, NewBuild, NewSpecification, StorageMetrics,
+    },
     clock::Clock,
     model::{ArtifactType, BuildId, BuildStatus, EnvironmentName, NamespaceName},
 };
 use serde_json::json;
 
-use crate::support::{Fixture, both, create, package};
+use crate::support::{Fixture, LEASE, both, create, package};
 
 fn names(namespace: &str, environment: &str) -> (NamespaceName, EnvironmentName) {
     (namespace.parse().unwrap(), environment.parse().unwrap())
@@ -278,12 +280,29 @@ async fn what_a_completed_build_shall_have_made_of_it_is_written_with_it() {
 #[tokio::test]
 async fn counts_and_measures_are_what_was_written() {
     both(async |fixture| {
+        let catalogue = &fixture.catalogue;
+        assert_eq!(catalogue.count_open_builds().await.unwrap(), [].into());
         fixture.complete("team/web", &[package("a", "1")]).await;
+        let then = fixture.clock.now();
+        fixture.start("team/other").await;
         fixture.queue("team/other").await;
-        fixture.queue("team/other").await;
-        let counts = fixture.catalogue.count_builds().await.unwrap();
-        let counts: Vec<u64> = BuildStatus::ALL.iter().map(|status| counts[status]).collect();
-        assert_eq!(counts, [2, 0, 1, 0, 0]);
+        let canceled = fixture.queue("team/other").await;
+        assert_eq!(catalogue.claims().await.unwrap(), Claims { workers: 1, abandoned: 0 });
+        fixture.clock.advance(2 * LEASE);
+        catalogue.cancel_build(canceled.id).await.unwrap();
+        fixture.complete("team/web", &[package("a", "1")]).await;
+        assert_eq!(catalogue.claims().await.unwrap(), Claims { workers: 0, abandoned: 1 });
+
+        let open = [(BuildStatus::Queued, 1), (BuildStatus::Building, 1)].into();
+        assert_eq!(catalogue.count_open_builds().await.unwrap(), open);
+        assert_eq!(catalogue.count_ended_builds(then).await.unwrap(), [(BuildStatus::Completed, 1)].into());
+        let ended_on = fixture.clock.now();
+        let ended = |status, elapsed| EndedBuild { status, ended_on, elapsed };
+        let both = [ended(BuildStatus::Canceled, None), ended(BuildStatus::Completed, Some(Duration::ZERO))];
+        assert_eq!(catalogue.builds_ended_after(then).await.unwrap(), both);
+        fixture.execute("update build set ended_on = null").await;
+        let all = [(BuildStatus::Completed, 2), (BuildStatus::Canceled, 1)].into();
+        assert_eq!(catalogue.count_ended_builds(then).await.unwrap(), all);
         assert_eq!(fixture.catalogue.count_environments().await.unwrap(), 2);
 
         assert_eq!(fixture.catalogue.storage_metrics().await.unwrap(), StorageMetrics::default());

@@ -3,6 +3,7 @@
 mod compression;
 mod cors;
 mod log;
+mod measure;
 mod panic;
 mod request_id;
 
@@ -11,6 +12,7 @@ use conda_store_core::Result;
 use tower::ServiceBuilder;
 use tower_http::normalize_path::NormalizePathLayer;
 
+pub(crate) use self::measure::measure;
 use crate::HttpOptions;
 
 /// `routes` with everything around it; the first layer here is the first that a request meets.

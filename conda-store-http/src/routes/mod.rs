@@ -30,6 +30,7 @@ mod health;
 mod login;
 mod login_page;
 mod logout;
+mod metrics;
 mod namespace_create;
 mod namespace_delete;
 mod namespace_get;
@@ -68,12 +69,15 @@ use crate::{HttpOptions, face::Face, openapi::base};
 
 /// Everything below the prefix. Paths have no trailing slash here: it is cut off before they are compared.
 pub(crate) fn all(options: &HttpOptions) -> OpenApiRouter<Face> {
-    let mut api = OpenApiRouter::new();
+    let mut optional = OpenApiRouter::new();
     if options.enable_api {
-        api = api.nest("/api/v1", version_1()).nest("/api/v2", version_2());
+        optional = optional.nest("/api/v1", version_1()).nest("/api/v2", version_2());
+    }
+    if options.enable_metrics {
+        optional = optional.routes(routes!(metrics::handle));
     }
     OpenApiRouter::with_openapi(base())
-        .merge(api)
+        .merge(optional)
         .routes(routes!(root::handle))
         .routes(routes!(login_page::handle, login::handle))
         .routes(routes!(logout::handle))

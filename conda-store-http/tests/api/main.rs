@@ -13,6 +13,7 @@ mod events;
 mod history;
 mod logins;
 mod logs;
+mod metrics;
 mod namespaces;
 mod openapi;
 mod permissions;

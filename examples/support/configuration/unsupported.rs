@@ -30,7 +30,6 @@ const WITHOUT_EFFECT: &[(&str, &str, &str)] = &[
     (CondaStoreSection::NAME, "default_docker_base_image", "this version makes no container images"),
     (CondaStoreServerSection::NAME, "enable_ui", "this version has no web UI"),
     (CondaStoreServerSection::NAME, "enable_registry", "this version has no container registry"),
-    (CondaStoreServerSection::NAME, "enable_metrics", "this version has no metrics"),
     (CondaStoreServerSection::NAME, "template", "this version has no web UI"),
     (CondaStoreServerSection::NAME, "template_vars", "this version has no web UI"),
     (CondaStoreServerSection::NAME, "secret_key", "tokens are signed with AuthenticationBackend.secret"),

@@ -41,6 +41,11 @@ impl Api {
         }
     }
 
+    /// Where the server has `path`.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     /// The answer to a GET, whatever its status.
     pub(crate) async fn get(&self, path: &str) -> Result<(u16, Value)> {
         self.send(self.client.get(format!("{}{path}", self.base))).await

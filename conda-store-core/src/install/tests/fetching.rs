@@ -40,11 +40,12 @@ async fn a_package_is_fetched_once_however_many_ask() {
     let server = Server::start(vec![Answer::File(bytes)]).await;
     let record = at(&server, &record);
     let directory = tempfile::tempdir().unwrap();
-    let mut tasks = Vec::new();
+    let (mut tasks, mut stores) = (Vec::new(), Vec::new());
     // Each store is on its own, as in a process of its own: all that they share is the directory.
     for _ in 0..4 {
         let store = PackageStore::open(PackageStoreSettings::new(directory.path()), client()).await.unwrap();
         let store = Arc::new(store);
+        stores.push(Arc::clone(&store));
         for _ in 0..2 {
             let (store, record) = (Arc::clone(&store), record.clone());
             tasks.push(tokio::spawn(async move { store.get(&record, &CancellationToken::new()).await.unwrap() }));
@@ -54,6 +55,8 @@ async fn a_package_is_fetched_once_however_many_ask() {
         assert!(task.await.unwrap().directory.join("share/good").try_exists().unwrap());
     }
     assert_eq!(server.requests(), 1);
+    let lookups = stores.iter().map(|store| store.lookups());
+    assert_eq!(lookups.fold((0, 0), |(hits, misses), found| (hits + found.hits, misses + found.misses)), (7, 1));
 }
 
 #[tokio::test]
