@@ -15,7 +15,7 @@ use conda_store_auth::{
 };
 use conda_store_core::{
     CondaStore,
-    auth::Entity,
+    auth::Credentials,
     catalogue::{Catalogue, Database},
     clock::{Clock, SystemClock},
     paths::{Layout, LayoutOptions},
@@ -66,9 +66,9 @@ impl Site {
         let database = Database::connect(&format!("sqlite:{}/catalogue.db", directory.path().display())).await?;
         let catalogue = Catalogue::new(database.clone(), Arc::clone(&clock));
         catalogue.migrate().await?;
-        let tokens = Arc::new(Tokens::new(TokensConfig::default(), Arc::clone(&clock))?);
-        let authenticator =
-            DummyAuthenticator::new(Arc::clone(&tokens), LoginConfig::default(), &DummyConfig::default());
+        let tokens = Arc::new(Tokens::new(TokensConfig::default(), catalogue.clone(), Arc::clone(&clock))?);
+        let authenticator = DummyAuthenticator::new(tokens, LoginConfig::default(), &DummyConfig::default());
+        let roles = RoleAuthorizer::new(RolesConfig::default(), catalogue.clone(), Arc::clone(&clock));
         let store = CondaStore::builder()
             .catalogue(catalogue)
             .storage(MemoryStorage::new(Arc::clone(&clock)))
@@ -76,7 +76,7 @@ impl Site {
             .layout(Layout::new(&LayoutOptions::new("state"), directory.path())?)
             .settings(Settings { storage_threshold: 0, ..Settings::default() })
             .authenticator(authenticator)
-            .authorizer(RoleAuthorizer::new(RolesConfig::default(), Arc::clone(&clock)))
+            .authorizer(roles)
             .build()
             .await?;
         for number in 0..ENVIRONMENTS {
@@ -84,9 +84,10 @@ impl Site {
             let specification = Specification::from_yaml(&text, &SpecificationLimits::default())?;
             store.submit(&"bench".parse()?, specification).await?;
         }
-        let role_bindings = serde_json::from_value(json!({"*/*": ["admin"]}))?;
-        let entity = Entity { primary_namespace: "bench".into(), role_bindings, expires: None };
-        let token = tokens.issue(&entity)?.expose_secret().to_owned();
+        // Whoever logs in is the administrator of a namespace of their own name.
+        let credentials = Credentials { username: "bench".into(), password: "password".into() };
+        let login = store.authenticator().context("there is one")?.login(&credentials).await?;
+        let token = login.token.expose_secret().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
         let router = conda_store_http::router(store, HttpOptions::default())?;

@@ -40,6 +40,7 @@ const MATRIX: &[Row] = &[
     ("GET /api/v1/usage", "/api/v1/usage/", ANYBODY),
     ("GET /health/live", "/health/live", ANYBODY),
     ("GET /health/ready", "/health/ready", ANYBODY),
+    ("GET /metrics", "/metrics", ANYBODY),
     ("GET /login", "/login/", ANYBODY),
     ("POST /login", "/login/", ANYBODY),
     ("POST /logout", "/logout/", ANYBODY),
