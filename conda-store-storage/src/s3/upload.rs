@@ -10,7 +10,7 @@ use conda_store_core::{
     Error, Result,
     storage::{Body, ByteStream},
 };
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream::Fuse};
 use tokio::task::JoinSet;
 use tracing::warn;
 
@@ -43,7 +43,7 @@ pub(super) struct Target {
 impl Target {
     /// Puts `body` there.
     pub(super) async fn upload(self, body: Body) -> Result<Uploaded> {
-        let mut parts = Parts { stream: body.into_stream().await?, pending: Bytes::new(), number: 0, size: 0 };
+        let mut parts = Parts { stream: body.into_stream().await?.fuse(), pending: Bytes::new(), number: 0, size: 0 };
         let first = parts.next().await?.unwrap_or_default();
         if first.len() < PART {
             return self.put(first).await;
@@ -72,7 +72,8 @@ impl Target {
 
 /// A body cut into parts.
 struct Parts {
-    stream: ByteStream,
+    /// Fused: the part after the last asks it once more.
+    stream: Fuse<ByteStream>,
     /// What came from the stream and is in no part yet.
     pending: Bytes,
     /// How many parts there were.
