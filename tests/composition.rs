@@ -114,6 +114,13 @@ async fn a_build_is_seen_step_by_step_and_ends_in_a_symlink() {
     }
     assert_eq!(phases, [Phase::Solve, Phase::Fetch, Phase::Link, Phase::Permissions]);
     let link = service.directory.path().join("state/default/envs/web");
+    // It follows a moment after the build is completed.
+    let there = async {
+        while !link.is_dir() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), there).await.unwrap();
     let output = std::process::Command::new(link.join("bin/hello-py")).output();
     assert!(output.unwrap().status.success());
 }

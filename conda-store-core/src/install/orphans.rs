@@ -5,7 +5,7 @@
 //! environment over on the same machine finds them. Linux alone shows the variables of other processes; elsewhere, and
 //! on other machines of a shared file system, nothing is found.
 
-use std::{fs, path::Path};
+use std::{collections::HashSet, fs, path::Path, thread, time::Duration};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -15,21 +15,25 @@ use nix::{
 /// The environment variable that holds the prefix a program was started for.
 pub(super) const MARK: &str = "CONDA_STORE_PREFIX";
 
-/// How often what is left is looked for: a program may start another one while it is ended.
-const ROUNDS: usize = 10;
+/// How often what is left is looked for: a program may start another one while it is ended, and takes a moment to end.
+const ROUNDS: usize = 100;
+
+/// The time between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Kills the programs on this machine that were started for the environment at `prefix`, and says how many there were.
 #[must_use]
 pub fn end_programs(prefix: &Path) -> usize {
-    let mut ended = 0;
+    let mut ended = HashSet::new();
     for _ in 0..ROUNDS {
         let found = programs_of(prefix);
         if found.is_empty() {
             break;
         }
-        ended += found.into_iter().filter(|program| kill(*program, Signal::SIGKILL).is_ok()).count();
+        ended.extend(found.into_iter().filter(|program| kill(*program, Signal::SIGKILL).is_ok()));
+        thread::sleep(PAUSE);
     }
-    ended
+    ended.len()
 }
 
 fn programs_of(prefix: &Path) -> Vec<Pid> {
@@ -71,7 +75,7 @@ mod tests {
         let (prefix, other) = (directory.path().join("a"), directory.path().join("ab"));
         let (mut ours, mut others) = (sleeping(&prefix), sleeping(&other));
 
-        assert!(end_programs(&prefix) >= 2, "the shell and what it started");
+        assert_eq!(end_programs(&prefix), 2, "the shell and what it started");
         assert!(!ours.wait().unwrap().success());
         assert_eq!(programs_of(&prefix), []);
         assert!(others.try_wait().unwrap().is_none(), "an environment with a similar path is left alone");
