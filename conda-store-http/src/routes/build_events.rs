@@ -49,7 +49,7 @@ const LONGEST: Duration = Duration::from_mins(15);
     tag = "build",
     params(BuildPath, ("Last-Event-ID" = Option<String>, Header, description = "the id of the last event that came")),
     responses(
-        (status = OK, body = String, content_type = "text/event-stream"),
+        (status = OK, description = "events as they happen, with their ids", content_type = "text/event-stream"),
         (status = NO_CONTENT, description = "the last event that came was the end"),
         Forbidden,
         Missing,
