@@ -40,14 +40,13 @@ async fn no_answer_contradicts_the_description() {
         .current_dir(site.path())
         .args(["run", &api.url("/openapi.json"), "--header", &format!("Authorization: Bearer {TOKEN}")])
         .args(["--checks", CHECKS, "--max-examples", "25", "--seed", "1", "--generation-database", "none"])
-        .args(["--workers", "2", "--request-timeout", "10", "--continue-on-failure", "--no-color"])
+        .args(["--workers", "1", "--request-timeout", "10", "--continue-on-failure", "--no-color"])
         // A stream of events ends with its build, and nobody builds here.
         .args(["--exclude-path-regex", "/events$"])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output =
-        tokio::time::timeout(Duration::from_mins(2), run).await.expect("it takes less than two minutes").unwrap();
+    let output = tokio::time::timeout(Duration::from_mins(5), run).await.expect("it ends within five minutes").unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("Tested: "), "{said}");
