@@ -34,7 +34,7 @@ use crate::{
 
 /// The directory of the real channel, where it is at hand.
 fn channel_directory() -> Option<PathBuf> {
-    service("channel").map(PathBuf::from)
+    service("channel").map(|directory| Path::new(&directory).canonicalize().unwrap())
 }
 
 fn directory_url(directory: &Path) -> Url {
