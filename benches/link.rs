@@ -85,7 +85,12 @@ async fn build_twice(client: &Client, channel: &Url) -> Result<()> {
     let service = Service::start(client, &directory.path().join("store")).await?;
     for (name, cached) in [("first", false), ("second", true)] {
         let build = service.build(name, channel, &SPECS).await?;
-        let phases = service.store.catalogue().phases(build.id).await?;
+        let mut phases = Vec::new();
+        // They are written down a moment after the build is completed.
+        while phases.is_empty() {
+            phases = service.store.catalogue().phases(build.id).await?;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         let all: Duration = phases.iter().map(|time| time.elapsed).sum();
         let shown: Vec<String> =
             phases.iter().map(|time| format!("{} {:.3} s", time.phase, time.elapsed.as_secs_f64())).collect();
