@@ -30,7 +30,8 @@ impl LogLevel {
 
 impl Default for LogLevel {
     fn default() -> Self {
-        Self("info".into())
+        // rattler tells of each file that it writes while it indexes a channel.
+        Self("info,rattler_index=warn".into())
     }
 }
 
