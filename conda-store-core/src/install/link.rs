@@ -137,6 +137,9 @@ impl Linker {
         entry: &PathsEntry,
         modified: FileTime,
     ) -> Result<prefix_record::PathsEntry> {
+        if self.shares_link(package, &target, entry) {
+            return Ok(recorded(target, entry));
+        }
         let linked = link_file(
             entry,
             target.clone(),
@@ -163,6 +166,15 @@ impl Linker {
             record.file_mode = Some(mode);
         }
         Ok(record)
+    }
+
+    /// Gives a symbolic link of the package a second name in the environment, which `cp -al` does too: a link of its own
+    /// would be one more file that the file system has to write. False where that cannot be done here.
+    fn shares_link(&self, package: &StoredPackage, target: &Path, entry: &PathsEntry) -> bool {
+        entry.path_type == PathType::SoftLink
+            && self.hard_links
+            && !entry.no_link
+            && fs::hard_link(package.directory.join(&entry.relative_path), self.prefix.path().join(target)).is_ok()
     }
 
     /// Writes a command that runs a function of a noarch Python package.

@@ -1,6 +1,6 @@
 //! Owner and mode of every file of a tree, and how much room it takes.
 //!
-//! A hard-linked file shares its owner and mode with the package store and so with every other environment. Therefore
+//! A hard-linked file or symbolic link shares its owner and mode with the package store and so with every other environment. Therefore
 //! the store gives packages the permissions of the installation while they are its own ([`PackageStore`] takes them as
 //! a setting): an environment with the same ones finds nothing to do. Where an environment has others, the file is
 //! replaced by a copy of its own first, and neither the store nor other environments notice.
@@ -11,7 +11,7 @@ use std::{
     collections::HashSet,
     fs::{self, File, FileTimes, Metadata},
     io,
-    os::unix::fs::{MetadataExt, PermissionsExt, lchown},
+    os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink},
     path::{Path, PathBuf},
 };
 
@@ -60,7 +60,7 @@ impl Permissions {
         if !owner && mode.is_none() {
             return Ok(());
         }
-        if found.is_file() && found.nlink() > 1 {
+        if !found.is_dir() && found.nlink() > 1 {
             replace_by_copy(path, found)?;
         }
         if owner {
@@ -76,6 +76,10 @@ fn replace_by_copy(path: &Path, found: &Metadata) -> io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".unshared");
     let copy = path.with_file_name(name);
+    if found.is_symlink() {
+        symlink(fs::read_link(path)?, &copy)?;
+        return fs::rename(&copy, path);
+    }
     fs::copy(path, &copy)?;
     let times = FileTimes::new().set_modified(found.modified()?).set_accessed(found.accessed()?);
     File::options().append(true).open(&copy).and_then(|file| file.set_times(times))?;

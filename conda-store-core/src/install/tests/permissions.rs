@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -59,17 +59,22 @@ async fn another_owner_gets_a_copy_and_links_are_not_followed() {
     let record = draft().write(workshop.directory.path());
     let environment = workshop.environment("environment", vec![record]);
     let records = workshop.install(&environment).await.unwrap();
+    let stored = |path: &str| records[0].extracted_package_dir.as_ref().unwrap().join(path);
+    let inode = |path: &Path| fs::symlink_metadata(path).unwrap().ino();
+    assert_eq!(inode(&environment.prefix.join("out")), inode(&stored("out")), "links are shared like files");
     let given = Permissions { uid: Some(12_345), gid: Some(54_321), mode: None };
     given.apply(&environment.prefix, &workshop.cancellation).unwrap();
     let owner = |path: &Path| fs::symlink_metadata(path).map(|found| (found.uid(), found.gid())).unwrap();
     for path in ["", "share", "share/good", "out", "conda-meta/history"] {
         assert_eq!(owner(&environment.prefix.join(path)), (12_345, 54_321), "{path}");
     }
-    let stored = records[0].extracted_package_dir.as_ref().unwrap().join("share/good");
-    assert_eq!(owner(&stored), (0, 0));
-    assert_eq!(owner(Path::new("/etc/passwd")), (0, 0));
+    let link = |path: &Path| fs::read_link(path).unwrap();
+    assert_eq!(link(&environment.prefix.join("out")), link(&stored("out")));
+    for path in [stored("share/good"), stored("out"), PathBuf::from("/etc/passwd")] {
+        assert_eq!(owner(&path), (0, 0), "{}", path.display());
+    }
     let modified = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
-    assert_eq!(modified(&stored), modified(&environment.prefix.join("share/good")));
+    assert_eq!(modified(&stored("share/good")), modified(&environment.prefix.join("share/good")));
 }
 
 #[tokio::test]
