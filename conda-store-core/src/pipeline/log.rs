@@ -1,11 +1,13 @@
 //! The log of a build: events made text, written to storage while the build runs.
 
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use bytes::Bytes;
+use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,8 +17,12 @@ use crate::{
     storage::{Body, Storage, StorageKey},
 };
 
-/// How often a log that grew is written to storage.
+/// How often a short log that grew is written to storage.
 const FLUSHED_EVERY: Duration = Duration::from_secs(1);
+
+/// The most that is written of a log in that time, in bytes: a longer one is written less often, since all of it is written
+/// each time.
+const WRITTEN_AT_ONCE: usize = 1024 * 1024;
 
 /// The most that is kept of a log in bytes. A package's script could print for ever.
 const LARGEST: usize = 16 * 1024 * 1024;
@@ -34,9 +40,31 @@ pub(super) struct BuildLog {
 
 #[derive(Debug, Default)]
 struct State {
+    /// What was written to storage before, in pieces that no write copies.
+    sealed: Vec<Bytes>,
+    /// What was logged since.
     text: String,
+    /// The bytes of both.
+    length: usize,
+    /// How many of them the storage has.
     written: usize,
     phases: Vec<(Phase, Duration)>,
+}
+
+impl State {
+    fn push(&mut self, text: fmt::Arguments<'_>) {
+        let before = self.text.len();
+        let _infallible = self.text.write_fmt(text);
+        self.length += self.text.len() - before;
+    }
+
+    /// All of the log.
+    fn seal(&mut self) -> Vec<Bytes> {
+        if !self.text.is_empty() {
+            self.sealed.push(std::mem::take(&mut self.text).into());
+        }
+        self.sealed.clone()
+    }
 }
 
 impl BuildLog {
@@ -52,19 +80,19 @@ impl BuildLog {
 
     /// Writes the whole log to storage where it grew since the last time.
     pub(super) async fn flush(&self, storage: &dyn Storage, key: &StorageKey) -> Result<()> {
-        let (text, length) = {
-            let state = self.lock();
-            if state.text.len() == state.written {
-                return Ok(());
-            }
-            (state.text.clone(), state.text.len())
-        };
-        storage.put(key, Body::from(text)).await?;
+        let Some((pieces, length)) = self.grown() else { return Ok(()) };
+        storage.put(key, Body::Stream(stream::iter(pieces).map(Ok).boxed())).await?;
         self.lock().written = length;
         Ok(())
     }
 
-    /// Writes the log every second until `stop` fires, but only while `held` says that the build is still this
+    /// The whole log and its length in bytes, where it grew since it was written.
+    fn grown(&self) -> Option<(Vec<Bytes>, usize)> {
+        let mut state = self.lock();
+        (state.length > state.written).then(|| (state.seal(), state.length))
+    }
+
+    /// Writes the log now and then until `stop` fires, but only while `held` says that the build is still this
     /// attempt's: after a suspension another attempt may have a log there. A failed write is tried again with the next.
     pub(super) async fn keep_flushing(
         &self,
@@ -73,7 +101,7 @@ impl BuildLog {
         held: impl Fn() -> bool,
         stop: &CancellationToken,
     ) {
-        while stop.run_until_cancelled(tokio::time::sleep(FLUSHED_EVERY)).await.is_some() {
+        while stop.run_until_cancelled(tokio::time::sleep(self.pause())).await.is_some() {
             if !held() {
                 continue;
             }
@@ -83,17 +111,23 @@ impl BuildLog {
         }
     }
 
+    /// How long the storage may lack what was logged.
+    fn pause(&self) -> Duration {
+        let times = self.lock().length / WRITTEN_AT_ONCE;
+        FLUSHED_EVERY.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
     fn line(&self, text: &str) {
         let now = self.clock.now();
         let mut state = self.lock();
-        if state.text.len() >= LARGEST {
+        if state.length >= LARGEST {
             return;
         }
         for line in text.trim_end().lines() {
-            let _infallible = writeln!(state.text, "[{now}] {line}");
+            state.push(format_args!("[{now}] {line}\n"));
         }
-        if state.text.len() >= LARGEST {
-            state.text.push_str(CUT);
+        if state.length >= LARGEST {
+            state.push(format_args!("{CUT}"));
         }
     }
 
@@ -129,6 +163,10 @@ mod tests {
     use super::*;
     use crate::{event::ReporterExt, testing::ManualClock};
 
+    fn text(log: &BuildLog) -> String {
+        String::from_utf8(log.lock().seal().concat()).unwrap()
+    }
+
     #[test]
     fn a_log_has_a_limit_and_says_so_once() {
         let log = BuildLog::new(Arc::new(ManualClock::new()), Vec::new());
@@ -136,9 +174,28 @@ mod tests {
         for _ in 0..20 {
             log.message(line.as_str());
         }
-        let text = log.lock().text.clone();
+        let text = text(&log);
         assert!(text.len() < LARGEST + 2 * line.len());
         assert_eq!(text.matches(CUT).count(), 1);
+        assert_eq!(log.pause(), 17 * FLUSHED_EVERY);
+    }
+
+    #[test]
+    fn every_write_is_of_the_whole_log_and_only_where_it_grew() {
+        let log = BuildLog::new(Arc::new(ManualClock::new()), Vec::new());
+        assert_eq!(log.pause(), FLUSHED_EVERY);
+        let mut lines = Vec::new();
+        for line in [Some("first"), None, Some("second"), Some("third"), None] {
+            if let Some(line) = line {
+                log.message(line);
+            }
+            let Some((pieces, length)) = log.grown() else { continue };
+            let whole = String::from_utf8(pieces.concat()).unwrap();
+            assert_eq!((whole.len(), &whole), (length, &text(&log)));
+            lines.push(whole.lines().count());
+            log.lock().written = length;
+        }
+        assert_eq!(lines, [1, 2, 3]);
     }
 
     #[test]
@@ -146,9 +203,8 @@ mod tests {
         let log = BuildLog::new(Arc::new(ManualClock::new()), Vec::new());
         log.report(BuildEvent::PhaseStarted { phase: Phase::Fetch, total: Some(3), bytes: None });
         log.report(BuildEvent::PhaseFinished { phase: Phase::Fetch, elapsed: Duration::from_millis(1500) });
-        let text = log.lock().text.clone();
         assert_eq!(
-            text,
+            text(&log),
             "[2024-05-01T00:00:00.000000] fetch started, 3 packages\n[2024-05-01T00:00:00.000000] fetch took 1.500 s\n"
         );
         assert_eq!(log.phases(), [(Phase::Fetch, Duration::from_millis(1500))]);
