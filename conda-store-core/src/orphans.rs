@@ -12,11 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     CondaStore, Error, ErrorKind, Result,
     model::Artifact,
-    storage::{BlobInfo, StorageKey},
+    storage::{ARTIFACT_PREFIXES, BlobInfo, StorageKey},
 };
-
-/// What the keys of artifacts start with. A bucket may hold more than ours; what starts otherwise is left alone.
-const PLACES: [&str; 6] = ["archive/", "docker/", "installer/", "lockfile/", "logs/", "yaml/"];
 
 /// A blob this young may still get its row: a build that makes it takes hours at most.
 const GRACE: Duration = Duration::from_hours(7 * 24);
@@ -66,7 +63,7 @@ impl CondaStore {
     /// What the storage and the catalogue say. What was removed by then stays removed; it can be called again.
     pub async fn remove_orphans(&self, cancellation: &CancellationToken) -> Result<Orphans> {
         let (mut orphans, mut keys) = (Orphans::default(), Keys::default());
-        for place in PLACES {
+        for place in ARTIFACT_PREFIXES {
             let mut blobs = self.storage().list(place).try_chunks(AT_ONCE);
             while let Some(blobs) = blobs.next().await {
                 if cancellation.is_cancelled() {

@@ -4,17 +4,18 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use conda_store_core::{
     ErrorKind,
-    clock::Clock,
+    clock::{Clock, SystemClock},
     storage::{Body, Link, LinkOptions, Storage, StorageExt, StorageKey},
     testing::ManualClock,
 };
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use tempfile::TempDir;
 
 use super::{LocalStorage, LocalStorageConfig};
@@ -128,9 +129,50 @@ async fn unfinished_uploads_are_invisible_and_their_keys_reserved() {
 async fn a_failed_put_leaves_no_temporary_file() {
     let (storage, directory) = new().await;
     let error = conda_store_core::Error::unexpected("produce", "no more");
-    let failing = Body::Stream(futures::stream::iter([Ok("half".into()), Err(error)]).boxed());
+    let failing = Body::Stream(stream::iter([Ok("half".into()), Err(error)]).boxed());
     storage.put(&key("a"), failing).await.unwrap_err();
     assert!(uploads(&directory).is_empty());
+}
+
+/// Leads the process that the next test kills to its directory.
+const VICTIM: &str = "CONDA_STORE_TEST_VICTIM_IN";
+
+/// What that process does: it puts without an end.
+#[tokio::test]
+async fn victim() {
+    let Some(directory) = std::env::var_os(VICTIM) else { return };
+    let config = config(Path::new(&directory), None);
+    let storage = LocalStorage::open(config, Arc::new(SystemClock)).await.unwrap();
+    let endless = stream::iter([Ok("half".into())]).chain(stream::pending());
+    storage.put(&key("a"), Body::Stream(endless.boxed())).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_killed_process_leaves_is_invisible_and_removed_after_a_day() {
+    let (storage, directory) = new().await;
+    storage.put(&key("a"), text("old")).await.unwrap();
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "local::tests::victim"])
+        .env(VICTIM, directory.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while !uploads(&directory).iter().any(|upload| fs::read(upload).unwrap() == b"half") {
+        assert!(begun.elapsed() < Duration::from_mins(1), "no upload begins");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+
+    assert_eq!(storage.read(&key("a"), 10).await.unwrap(), "old");
+    assert_eq!(storage.keys("").await.unwrap(), [key("a")]);
+    for (hours, left) in [(23, 1), (25, 0)] {
+        let clock = ManualClock::new();
+        clock.advance(SystemClock.now().since(clock.now()) + Duration::from_hours(hours));
+        LocalStorage::open(config(directory.path(), None), Arc::new(clock)).await.unwrap();
+        assert_eq!(uploads(&directory).len(), left, "after {hours} hours");
+    }
 }
 
 #[tokio::test]

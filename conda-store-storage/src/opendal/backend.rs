@@ -24,6 +24,7 @@ use opendal::{
 };
 use sha2::{Digest, Sha256};
 use tracing::{debug, info, warn};
+use url::Url;
 
 use super::{
     OpendalStorageConfig,
@@ -31,6 +32,9 @@ use super::{
     names,
 };
 use crate::leftovers::{STALE, Sweeps, UPLOADS, reserved};
+
+/// What is done when a storage is opened, for errors.
+const OPEN: &str = "open storage";
 
 /// Bytes of a part of an upload.
 const PART: usize = 8 << 20;
@@ -74,7 +78,15 @@ impl OpendalStorage {
     /// [`ErrorKind::Invalid`] for wrong options, [`ErrorKind::Forbidden`] for wrong credentials,
     /// [`ErrorKind::Unavailable`] for a service that is not there.
     pub async fn open(config: OpendalStorageConfig, clock: Arc<dyn Clock>) -> Result<Self> {
-        const OPERATION: &str = "open storage";
+        let storage = Self::connect(config, clock)?;
+        let wrong = |error| failed(OPEN, error).with("scheme", storage.operator.info().scheme());
+        storage.operator.check().await.map_err(wrong)?;
+        storage.sweep_when_due().await;
+        Ok(storage)
+    }
+
+    /// A storage that nobody has tried yet.
+    pub(super) fn connect(config: OpendalStorageConfig, clock: Arc<dyn Clock>) -> Result<Self> {
         let OpendalStorageConfig { scheme, mut options } = config;
         opendal::install_default();
         let known = opendal::OperatorRegistry::get().schemes();
@@ -83,27 +95,52 @@ impl OpendalStorage {
             known.sort();
             let message =
                 format!("{scheme:?} is no service that this program was built with; those are {}", known.join(", "));
-            return Err(Error::new(ErrorKind::Unsupported, OPERATION, message));
+            return Err(Error::new(ErrorKind::Unsupported, OPEN, message));
         }
         let has_uploads = scheme == "fs" && !options.contains_key("atomic_write_dir");
         if let Some(root) = options.get("root").filter(|_| has_uploads) {
             let uploads = format!("{root}/{UPLOADS}");
             options.insert("atomic_write_dir".into(), uploads);
         }
-        let wrong = |error| failed(OPERATION, error).with("scheme", &scheme);
+        let wrong = |error| failed(OPEN, error).with("scheme", &scheme);
         let retries = RetryLayer::new().with_max_times(RETRIES).with_min_delay(FIRST_WAIT).with_max_delay(LONGEST_WAIT);
         let operator = Operator::via_iter(&scheme, options).map_err(wrong)?;
         let operator = operator.layer(TimeoutLayer::new()).layer(retries.with_jitter());
-        operator.check().await.map_err(wrong)?;
-        let storage = Self { operator, opened: clock.now(), clock, has_uploads, sweeps: Sweeps::default() };
-        storage.sweep_when_due().await;
-        Ok(storage)
+        Ok(Self { operator, opened: clock.now(), clock, has_uploads, sweeps: Sweeps::default() })
     }
 
     /// Whether the service signs links, each for one blob and some time.
     fn can_sign(&self) -> bool {
         let info = self.operator.info();
         info.capability().presign_read && !TOKENS_FOR_LINKS.contains(&info.scheme())
+    }
+
+    /// A link to the blob at `path`, which the service is not asked about; none where it signs none, or none that can be
+    /// trusted.
+    pub(super) async fn sign(&self, path: &str, options: &LinkOptions) -> Result<Option<Url>> {
+        if !self.can_sign() || !names::is_plain(path) {
+            return Ok(None);
+        }
+        let can = self.operator.info().capability();
+        let mut request = self.operator.presign_read_with(path, options.expires_in);
+        if let Some(disposition) = options.content_disposition().filter(|_| can.read_with_override_content_disposition)
+        {
+            request = request.override_content_disposition(&disposition);
+        }
+        if let Some(content_type) = options.content_type.as_deref().filter(|_| can.read_with_override_content_type) {
+            request = request.override_content_type(content_type);
+        }
+        match request.await {
+            Ok(signed) => {
+                let wrong = |error| Error::unexpected("sign link", "the link is no URL").with_source(error);
+                signed.uri().to_string().parse().map(Some).map_err(wrong)
+            }
+            // Some services sign with some kinds of credentials only.
+            Err(error) => {
+                debug!(blob.path = path, error = %error, "the service signs no link, the blob goes through this server");
+                Ok(None)
+            }
+        }
     }
 
     /// Whether `path` is that of an unfinished upload.
@@ -301,29 +338,7 @@ impl Storage for OpendalStorage {
     async fn link(&self, key: &StorageKey, options: &LinkOptions) -> Result<Link> {
         let path = names::path(key.as_str());
         self.stat(&path).await?.ok_or_else(|| missing(key))?;
-        let can = self.operator.info().capability();
-        if !self.can_sign() {
-            return Ok(Link::Stream);
-        }
-        let mut request = self.operator.presign_read_with(&path, options.expires_in);
-        if let Some(disposition) = options.content_disposition().filter(|_| can.read_with_override_content_disposition)
-        {
-            request = request.override_content_disposition(&disposition);
-        }
-        if let Some(content_type) = options.content_type.as_deref().filter(|_| can.read_with_override_content_type) {
-            request = request.override_content_type(content_type);
-        }
-        match request.await {
-            Ok(signed) => {
-                let wrong = |error| Error::unexpected("sign link", "the link is no URL").with_source(error);
-                signed.uri().to_string().parse().map(Link::Redirect).map_err(wrong)
-            }
-            // Some services sign with some kinds of credentials only.
-            Err(error) => {
-                debug!(storage.key = %key, error = %error, "the service signs no link, the blob goes through this server");
-                Ok(Link::Stream)
-            }
-        }
+        Ok(self.sign(&path, options).await?.map_or(Link::Stream, Link::Redirect))
     }
 
     async fn delete(&self, key: &StorageKey) -> Result<()> {

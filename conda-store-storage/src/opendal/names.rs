@@ -21,6 +21,12 @@ fn segment(text: &str) -> String {
     format!("{}{middle}{}", edge(before), edge(after))
 }
 
+/// Whether a path stands in a URL as it is. Not every service of opendal's encodes what it signs: what follows a question mark
+/// would not belong to the path any more.
+pub(super) fn is_plain(path: &str) -> bool {
+    path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~/".contains(&byte))
+}
+
 /// The key of a path, where it is one of ours.
 pub(super) fn key(path: &str) -> Option<StorageKey> {
     let text: Cow<'_, str> = percent_decode_str(path).decode_utf8().ok()?;

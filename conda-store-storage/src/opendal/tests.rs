@@ -123,21 +123,76 @@ async fn pretender(listing: &'static str) -> String {
     endpoint
 }
 
+fn link_options() -> LinkOptions {
+    LinkOptions {
+        expires_in: Duration::from_mins(1),
+        file_name: Some("1.log".into()),
+        content_type: Some("text/plain".into()),
+    }
+}
+
 #[cfg(feature = "azblob")]
 #[tokio::test]
 async fn a_link_never_carries_the_token_of_the_service() {
     let listing = "<EnumerationResults><Blobs></Blobs><NextMarker/></EnumerationResults>";
     let endpoint = pretender(listing).await;
-    let options = [
-        ("endpoint", endpoint.as_str()),
-        ("container", "conda"),
-        ("account_name", "account"),
+    // With the key of an account opendal signs nothing; with a token its links carry that.
+    for secret in [
         ("sas_token", "sv=2023-01-03&ss=b&srt=co&sp=rwdl&se=2034-05-01T00:00:00Z&sig=hunter2"),
-    ];
-    let storage = OpendalStorage::open(config("azblob", &options), Arc::new(SystemClock)).await.unwrap();
-    assert!(!storage.capabilities().redirect);
-    let options = LinkOptions { expires_in: Duration::from_mins(1), file_name: None, content_type: None };
-    assert_eq!(storage.link(&key("logs/1.log"), &options).await.unwrap(), Link::Stream);
+        ("account_key", "aHVudGVyMg=="),
+    ] {
+        let options = [("endpoint", endpoint.as_str()), ("container", "conda"), ("account_name", "account"), secret];
+        let storage = OpendalStorage::open(config("azblob", &options), Arc::new(SystemClock)).await.unwrap();
+        assert!(!storage.capabilities().redirect, "{secret:?}");
+        assert_eq!(storage.link(&key("logs/1.log"), &link_options()).await.unwrap(), Link::Stream, "{secret:?}");
+    }
+}
+
+#[tokio::test]
+async fn services_that_sign_nothing_redirect_nobody() {
+    let (files, _directory) = files().await.unwrap();
+    for storage in [files, memory().await.unwrap().0] {
+        assert!(!storage.capabilities().redirect);
+        storage.put(&key("a"), Body::from("x".to_owned())).await.unwrap();
+        assert_eq!(storage.link(&key("a"), &link_options()).await.unwrap(), Link::Stream);
+    }
+}
+
+/// The key of an account at Google's that nobody has, as the option `credential` takes it.
+#[cfg(feature = "gcs")]
+fn account_at_google() -> String {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let openssl = std::process::Command::new("openssl").args(["genpkey", "-quiet", "-algorithm", "RSA"]).output();
+    let account = serde_json::json!({
+        "type": "service_account",
+        "client_email": "conda@example.iam.gserviceaccount.com",
+        "private_key": String::from_utf8(openssl.unwrap().stdout).unwrap(),
+    });
+    BASE64_STANDARD.encode(account.to_string())
+}
+
+#[cfg(feature = "gcs")]
+#[tokio::test]
+async fn google_signs_a_link_for_one_blob_and_some_time() {
+    let credential = account_at_google();
+    let options = [("bucket", "conda"), ("root", "/ours"), ("credential", &credential)];
+    // Links are made here: nobody is asked.
+    let storage = OpendalStorage::connect(config("gcs", &options), Arc::new(SystemClock)).unwrap();
+    assert!(storage.capabilities().redirect);
+    let sign = async |path| storage.sign(path, &link_options()).await.unwrap().unwrap();
+    let (one, two) = (sign("logs/1.log").await, sign("logs/2.log").await);
+    assert_eq!(one.host_str(), Some("storage.googleapis.com"));
+    assert_eq!(one.path(), "/conda/ours/logs/1.log");
+    let value = |url: &url::Url, name: &str| {
+        let found = url.query_pairs().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.unwrap_or_else(|| panic!("{url} has no {name}")).1.into_owned()
+    };
+    assert_eq!(value(&one, "X-Goog-Expires"), "60");
+    assert!(value(&one, "X-Goog-Credential").starts_with("conda@example.iam.gserviceaccount.com/"), "{one}");
+    assert_ne!(value(&one, "X-Goog-Signature"), value(&two, "X-Goog-Signature"));
+    for path in ["logs/1 a.log", "logs/1?a.log", "logs/1%2F.log"] {
+        assert_eq!(storage.sign(path, &link_options()).await.unwrap(), None, "{path}");
+    }
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub struct S3Storage {
     client: Client,
     links: Client,
     bucket: String,
+    swept_prefixes: Arc<[String]>,
     clock: Arc<dyn Clock>,
     sweeps: Sweeps,
 }
@@ -80,6 +81,7 @@ impl S3Storage {
             client: client::internal(&config.internal_endpoint, &common),
             links: client::external(&config.external_endpoint, &common),
             bucket: config.bucket_name,
+            swept_prefixes: config.swept_prefixes.into(),
             clock,
             sweeps: Sweeps::default(),
         })
@@ -97,8 +99,11 @@ impl S3Storage {
         if !self.sweeps.begin(now) {
             return;
         }
-        if let Err(error) = leftovers::sweep(&self.client, &self.bucket, now).await {
-            warn!(error = error.report(), storage.bucket = self.bucket, "could not remove stale uploads");
+        for prefix in &*self.swept_prefixes {
+            if let Err(error) = leftovers::sweep(&self.client, &self.bucket, prefix, now).await {
+                warn!(error = error.report(), storage.bucket = self.bucket, "could not remove stale uploads");
+                return;
+            }
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use conda_store_core::storage::ARTIFACT_PREFIXES;
+
 use super::{S3Credentials, S3Endpoint};
 
 /// Settings of [`S3Storage`](super::S3Storage).
@@ -13,9 +15,12 @@ pub struct S3StorageConfig {
     pub external_endpoint: S3Endpoint,
     /// The region of the bucket; services other than Amazon's mostly take any.
     pub region: String,
-    /// The bucket, which must exist. It should be this service's alone: unfinished uploads that are older than a day are
-    /// removed from it.
+    /// The bucket, which must exist.
     pub bucket_name: String,
+    /// What the keys start with whose unfinished uploads are removed once they are older than a day; those of artifacts by
+    /// default. Whatever else the bucket holds is left alone. Inside of a [`PrefixedStorage`](crate::PrefixedStorage) they begin
+    /// with its prefix.
+    pub swept_prefixes: Vec<String>,
     /// Who asks.
     pub credentials: S3Credentials,
     /// After this long without a byte a transfer is given up and tried again.
@@ -31,6 +36,7 @@ impl S3StorageConfig {
             external_endpoint: endpoint,
             region: "us-east-1".into(),
             bucket_name: bucket_name.into(),
+            swept_prefixes: ARTIFACT_PREFIXES.map(Into::into).into(),
             credentials,
             stall_limit: Duration::from_secs(20),
         }

@@ -36,7 +36,8 @@ pub enum S3Credentials {
         /// The metadata service, where it is not at its usual address.
         endpoint: Option<Url>,
     },
-    /// In exchange for a token that a file holds, such as the one of a service account of Kubernetes.
+    /// In exchange for a token that a file holds, such as the one of a service account of Kubernetes; at Amazon's, or where
+    /// `AWS_ENDPOINT_URL_STS` says.
     WebIdentity(Option<WebIdentity>),
     /// From a profile of AWS's configuration files.
     Profile {

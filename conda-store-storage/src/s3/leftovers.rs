@@ -7,15 +7,21 @@ use tracing::info;
 use super::{backend::timestamp, error::failed};
 use crate::leftovers::STALE;
 
-/// Removes the stale uploads of a bucket.
-pub(super) async fn sweep(client: &Client, bucket: &str, now: Timestamp) -> Result<()> {
+/// Removes the stale uploads of a bucket whose keys start with `prefix`.
+pub(super) async fn sweep(client: &Client, bucket: &str, prefix: &str, now: Timestamp) -> Result<()> {
     let (mut key, mut upload) = (None, None);
     loop {
-        let page = client.list_multipart_uploads().bucket(bucket).set_key_marker(key).set_upload_id_marker(upload);
-        let page = page.send().await.map_err(|error| failed("list uploads", error))?;
+        let page = client.list_multipart_uploads().bucket(bucket).prefix(prefix);
+        let page = page
+            .set_key_marker(key)
+            .set_upload_id_marker(upload)
+            .send()
+            .await
+            .map_err(|error| failed("list uploads", error))?;
         for upload in page.uploads() {
             let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
-            if is_stale(upload.initiated(), now)? {
+            // Not every service looks at the prefix.
+            if key.starts_with(prefix) && is_stale(upload.initiated(), now)? {
                 let abort = client.abort_multipart_upload().bucket(bucket).key(key).upload_id(id);
                 abort.send().await.map_err(|error| failed("remove stale upload", error))?;
                 info!(storage.key = key, "removed a stale upload");

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::{
@@ -22,6 +23,40 @@ pub(super) enum Fault {
     StallUpload(u64),
     /// No byte more after this many from the service.
     StallDownload(u64),
+    /// At most three megabytes a second, to the service and from it.
+    Slow,
+}
+
+/// What happens to one direction of a connection.
+#[derive(Clone, Copy)]
+struct Course {
+    /// The bytes that are carried.
+    limit: u64,
+    /// Whether it stands still then, in place of its end.
+    stalls: bool,
+    /// What goes by before each piece.
+    pause: Duration,
+}
+
+/// Bytes of a piece.
+const PIECE: usize = 16 << 10;
+
+const WHOLE: Course = Course { limit: u64::MAX, stalls: false, pause: Duration::ZERO };
+
+impl Fault {
+    /// What happens on the way to the service, and on the way from it.
+    fn courses(self) -> (Course, Course) {
+        match self {
+            Self::CutUpload(limit) => (Course { limit, ..WHOLE }, WHOLE),
+            Self::CutDownload(limit) => (WHOLE, Course { limit, ..WHOLE }),
+            Self::StallUpload(limit) => (Course { limit, stalls: true, ..WHOLE }, WHOLE),
+            Self::StallDownload(limit) => (WHOLE, Course { limit, stalls: true, ..WHOLE }),
+            Self::Slow => {
+                let slow = Course { pause: Duration::from_millis(5), ..WHOLE };
+                (slow, slow)
+            }
+        }
+    }
 }
 
 /// Stands between a client and a service, until it is dropped. Each new connection has the next fault; then they are whole.
@@ -56,30 +91,25 @@ impl Drop for Connection {
 async fn connect(client: TcpStream, server: TcpStream, fault: Option<Fault>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let (up, down, stalls) = match fault {
-        Some(Fault::CutUpload(bytes)) => (bytes, u64::MAX, false),
-        Some(Fault::CutDownload(bytes)) => (u64::MAX, bytes, false),
-        Some(Fault::StallUpload(bytes)) => (bytes, u64::MAX, true),
-        Some(Fault::StallDownload(bytes)) => (u64::MAX, bytes, true),
-        None => (u64::MAX, u64::MAX, false),
-    };
+    let (up, down) = fault.map_or((WHOLE, WHOLE), Fault::courses);
     // Whichever direction ends first ends the connection.
     tokio::select! {
-        () = carry(from_client, to_server, up, stalls) => {}
-        () = carry(from_server, to_client, down, stalls) => {}
+        () = carry(from_client, to_server, up) => {}
+        () = carry(from_server, to_client, down) => {}
     }
 }
 
-async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, limit: u64, stalls: bool) {
-    let (mut carried, mut buffer) = (0, vec![0; 16 << 10]);
-    while carried < limit {
+async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, course: Course) {
+    let (mut carried, mut buffer) = (0, vec![0; PIECE]);
+    while carried < course.limit {
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
+        tokio::time::sleep(course.pause).await;
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
         carried += read as u64;
     }
-    if stalls {
+    if course.stalls {
         std::future::pending::<()>().await;
     }
 }

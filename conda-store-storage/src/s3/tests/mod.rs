@@ -1,12 +1,17 @@
 //! The conformance suite, and what only a service on a network can get wrong.
 
 mod connection;
+mod credentials;
+mod killed;
 mod real;
 mod refusals;
 mod server;
 mod transfers;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use conda_store_core::{
@@ -48,6 +53,14 @@ fn mebibytes(count: u8) -> Body {
 /// What [`mebibytes`] is.
 fn expected(count: u8) -> Vec<u8> {
     (0..count).flat_map(mebibyte).collect()
+}
+
+async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let begun = Instant::now();
+    while !condition().await {
+        assert!(begun.elapsed() < Duration::from_mins(1), "{what} did not happen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 fn options(expires_in: Duration) -> LinkOptions {

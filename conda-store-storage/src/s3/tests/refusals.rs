@@ -4,9 +4,9 @@ use conda_store_core::{Error, ErrorKind};
 use secrecy::SecretString;
 
 use super::{server::credentials, *};
-use crate::{S3Credentials, WebIdentity};
+use crate::S3Credentials;
 
-async fn refusal(config: S3StorageConfig) -> Error {
+pub(super) async fn refusal(config: S3StorageConfig) -> Error {
     S3Storage::open(config, Arc::new(SystemClock)).await.unwrap_err()
 }
 
@@ -72,57 +72,6 @@ async fn a_name_that_no_bucket_has_is_invalid() {
         let error = refusal(S3StorageConfig { bucket_name: bucket_name.into(), ..server.config() }).await;
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error:?}");
     }
-}
-
-#[tokio::test]
-async fn a_profile_gives_the_credentials() {
-    let server = Server::start().await;
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("credentials");
-    std::fs::write(&file, "[conda]\naws_access_key_id = access\naws_secret_access_key = secret\n").unwrap();
-    let profile = |name: &str| S3Credentials::Profile { name: Some(name.into()), file: Some(file.clone()) };
-    open(S3StorageConfig { credentials: profile("conda"), ..server.config() }).await;
-    let error = refusal(S3StorageConfig { credentials: profile("other"), ..server.config() }).await;
-    assert_eq!(error.kind(), ErrorKind::Forbidden, "{error:?}");
-    assert!(error.to_string().starts_with("there are no credentials (bucket: conda"), "{error}");
-}
-
-#[tokio::test]
-async fn a_token_that_is_not_there_is_said() {
-    let server = Server::start().await;
-    let identity = WebIdentity {
-        token_file: "/nowhere/token".into(),
-        role_arn: "arn:aws:iam::123456789012:role/conda".into(),
-        session_name: "conda-store".into(),
-    };
-    let credentials = S3Credentials::WebIdentity(Some(identity));
-    let error = refusal(S3StorageConfig { credentials, ..server.config() }).await;
-    assert_eq!(error.kind(), ErrorKind::Forbidden, "{error:?}");
-    assert!(error.report().contains("/nowhere/token") || error.report().contains("No such file"), "{error:?}");
-}
-
-#[tokio::test]
-async fn the_machine_gives_the_credentials() {
-    use axum::{
-        Router,
-        routing::{get, put},
-    };
-    let server = Server::start().await;
-    let given = r#"{"Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": "access", "SecretAccessKey": "secret",
-        "Token": "session", "LastUpdated": "2024-05-01T00:00:00Z", "Expiration": "2034-05-01T00:00:00Z"}"#;
-    let token = || async { ([("x-aws-ec2-metadata-token-ttl-seconds", "21600")], "token") };
-    let metadata = Router::new()
-        .route("/latest/api/token", put(token))
-        .route("/latest/meta-data/iam/security-credentials/", get(|| async { "conda" }))
-        .route("/latest/meta-data/iam/security-credentials-extended/", get(|| async { "conda" }))
-        .route("/latest/meta-data/iam/security-credentials/conda", get(move || async move { given }))
-        .route("/latest/meta-data/iam/security-credentials-extended/conda", get(move || async move { given }));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    tokio::spawn(async move { axum::serve(listener, metadata).await });
-    let credentials = S3Credentials::InstanceMetadata { endpoint: Some(endpoint) };
-    let storage = open(S3StorageConfig { credentials, ..server.config() }).await;
-    storage.put(&key("a"), Body::from("x".to_owned())).await.unwrap();
 }
 
 #[test]
