@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::FromRef;
 use conda_store_core::{
     CondaStore, Error, Result,
     auth::{Authenticator, Authorizer},
@@ -9,7 +10,7 @@ use conda_store_core::{
     settings::SettingPlace,
 };
 
-use crate::{HttpOptions, metrics::Metrics};
+use crate::{HttpOptions, vitals::Vitals};
 
 /// The composed service as its handlers see it. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,12 +18,11 @@ pub(crate) struct Face(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    store: CondaStore,
+    vitals: Vitals,
     authenticator: Arc<dyn Authenticator>,
     authorizer: Arc<dyn Authorizer>,
     options: HttpOptions,
     prefix: String,
-    metrics: Metrics,
 }
 
 impl Face {
@@ -40,13 +40,13 @@ impl Face {
         if options.max_page_size == 0 {
             return Err(Error::invalid("compose routes", "max_page_size is 0, a page has at least 1 item"));
         }
-        let metrics = Metrics::new()?;
-        Ok(Self(Arc::new(Inner { store, authenticator, authorizer, options, prefix, metrics })))
+        let vitals = Vitals::new(store, options.registry.clone())?;
+        Ok(Self(Arc::new(Inner { vitals, authenticator, authorizer, options, prefix })))
     }
 
     /// The service.
     pub(crate) fn store(&self) -> &CondaStore {
-        &self.0.store
+        self.0.vitals.store()
     }
 
     /// Who recognises callers.
@@ -64,9 +64,9 @@ impl Face {
         &self.0.options
     }
 
-    /// What is measured.
-    pub(crate) fn metrics(&self) -> &Metrics {
-        &self.0.metrics
+    /// What a look at the process needs.
+    pub(crate) fn vitals(&self) -> &Vitals {
+        &self.0.vitals
     }
 
     /// The path that everything lies below: empty, or one that begins with a slash and ends without.
@@ -77,5 +77,11 @@ impl Face {
     /// The namespace of whoever has none.
     pub(crate) async fn default_namespace(&self) -> Result<NamespaceName> {
         Ok(self.store().settings_at(SettingPlace::Global).await?.default_namespace)
+    }
+}
+
+impl FromRef<Face> for Vitals {
+    fn from_ref(face: &Face) -> Self {
+        face.vitals().clone()
     }
 }

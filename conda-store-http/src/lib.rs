@@ -14,8 +14,10 @@ mod server;
 mod session;
 mod settings;
 mod view;
+mod vitals;
 
 pub use self::{
     options::HttpOptions,
     server::{router, serve},
+    vitals::monitoring,
 };

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use conda_store_core::{CondaStore, Error, Result, clock::Timestamp, install::CacheLookups, model::BuildStatus};
+use conda_store_core::{
+    CondaStore, Error, ErrorKind, Result, clock::Timestamp, install::CacheLookups, model::BuildStatus,
+};
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
@@ -50,16 +52,19 @@ struct Progress {
 }
 
 impl Metrics {
-    /// Everything, with nothing measured so far.
+    /// Everything, with nothing measured so far, as part of `registry`.
     ///
     /// # Errors
-    /// Two metrics of one name.
-    pub(crate) fn new() -> Result<Self> {
-        Self::registered().map_err(|error| Error::unexpected("set up metrics", error.to_string()))
+    /// [`Conflict`](conda_store_core::ErrorKind::Conflict) where `registry` has a metric of one of the names.
+    pub(crate) fn new(registry: Registry) -> Result<Self> {
+        let taken = |error| {
+            let message = "the registry has metrics of a service already";
+            Error::new(ErrorKind::Conflict, "set up metrics", message).with_source(error)
+        };
+        Self::registered(registry).map_err(taken)
     }
 
-    fn registered() -> prometheus::Result<Self> {
-        let registry = Registry::new();
+    fn registered(registry: Registry) -> prometheus::Result<Self> {
         let keep = |collector: Box<dyn Collector>| registry.register(collector);
         let gauge = |name: &str, help: &str| {
             let gauge = IntGauge::new(format!("conda_store_{name}"), help)?;

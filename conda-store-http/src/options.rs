@@ -1,9 +1,10 @@
 //! What can be set about the HTTP face.
 
 use conda_store_core::{Error, Result};
+use prometheus::Registry;
 
 /// Settings of [`router`](crate::router).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct HttpOptions {
     /// The path that everything lies below, such as `/conda-store`; `/` for none.
     pub url_prefix: String,
@@ -20,6 +21,8 @@ pub struct HttpOptions {
     pub enable_api: bool,
     /// Whether `/metrics` answers.
     pub enable_metrics: bool,
+    /// What `/metrics` shows beside its own measures, which join it: a registry for one router.
+    pub registry: Registry,
     /// Origins whose pages may use the API with the credentials of whoever looks at them, such as `https://example.org`.
     pub cors_allow_origins: Vec<String>,
     /// A regular expression for whole origins whose pages may use the API as well: with credentials, unless it takes every
@@ -37,6 +40,7 @@ impl Default for HttpOptions {
             behind_proxy: false,
             enable_api: true,
             enable_metrics: true,
+            registry: Registry::new(),
             cors_allow_origins: Vec::new(),
             cors_allow_origin_regex: ".*".into(),
         }

@@ -6,6 +6,7 @@ use conda_store_examples::{
     serve::serve, shutdown,
 };
 use indicatif::MultiProgress;
+use prometheus::Registry;
 
 /// Package lists come and go by hundreds of megabytes, on many threads: this allocator gives them back to the system, where
 /// that of the C library keeps them for each thread.
@@ -23,8 +24,8 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let shutdown = shutdown::on_signal()?;
-    let data = DataDirectory::of_user()?;
-    let store = compose(&configuration, program, &data, Progress::new(&bars)).await?;
+    let (data, registry) = (DataDirectory::of_user()?, Registry::new());
+    let store = compose(&configuration, program, &data, Progress::new(&bars), &registry).await?;
     let demonstration = arguments.demo.then_some(&data);
-    Box::pin(serve(store, &configuration, program, demonstration, shutdown)).await
+    Box::pin(serve(store, &configuration, program, demonstration, registry, shutdown)).await
 }

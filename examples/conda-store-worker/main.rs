@@ -1,11 +1,14 @@
 //! `conda-store-worker`: builds environments for a `conda-store-server`.
 
+use std::pin::pin;
+
 use clap::Parser;
 use conda_store_examples::{
     command_line::WorkerArguments, compose::compose, configuration::Program, data_directory::DataDirectory, logging,
-    progress::Progress, shutdown, work::work,
+    monitor::monitor, progress::Progress, shutdown, work::work,
 };
 use indicatif::MultiProgress;
+use prometheus::Registry;
 
 /// Package lists come and go by hundreds of megabytes, on many threads: this allocator gives them back to the system, where
 /// that of the C library keeps them for each thread.
@@ -23,8 +26,15 @@ async fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let shutdown = shutdown::on_signal()?;
-    let data = DataDirectory::of_user()?;
-    let store = compose(&configuration, Program::Worker, &data, Progress::new(&bars)).await?;
-    work(store, &configuration, shutdown).await;
-    Ok(())
+    let (data, registry) = (DataDirectory::of_user()?, Registry::new());
+    let store = compose(&configuration, Program::Worker, &data, Progress::new(&bars), &registry).await?;
+    let monitored = monitor(store.clone(), &configuration, registry, shutdown.clone()).await?;
+    let mut worked = pin!(work(store, &configuration, shutdown));
+    tokio::select! {
+        () = &mut worked => Ok(()),
+        monitored = monitored => {
+            worked.await;
+            monitored
+        }
+    }
 }

@@ -46,6 +46,7 @@ Examples:
   conda-store-worker --config conda-store.yaml
   CONDA_STORE__CONDASTOREWORKER__CONCURRENCY=2 conda-store-worker --config conda-store.yaml
   CONDA_STORE__CONDASTOREWORKER__WATCH_PATHS='[/srv/environments]' conda-store-worker
+  CONDA_STORE__CONDASTOREWORKER__PORT=9090 conda-store-worker   shows /metrics, /health/live and /health/ready there
 
   SIGTERM and SIGINT stop it: builds finish within 20 seconds or are built again by another worker.";
 

@@ -12,6 +12,8 @@ use conda_store_core::{
     paths::Layout,
 };
 use conda_store_queue::{MemoryQueue, RabbitMq, RedisQueue, SqlQueue};
+use conda_store_storage::ObservedStorage;
+use prometheus::Registry;
 use secrecy::ExposeSecret;
 
 use crate::{
@@ -27,7 +29,8 @@ const REDIS_PREFIX: &str = "conda-store";
 /// What messages in RabbitMQ go through; installations that share a service have virtual hosts of their own.
 const MESSAGE_QUEUE: &str = "conda-store";
 
-/// Puts the service together that `configuration` describes; what it gives no place of its own is kept in `data`.
+/// Puts the service together that `configuration` describes; what it gives no place of its own is kept in `data`,
+/// what is measured on the way in `registry`.
 ///
 /// # Errors
 /// A part that cannot be opened: a database or a directory, with its place.
@@ -36,14 +39,16 @@ pub async fn compose(
     program: Program,
     data: &DataDirectory,
     progress: Progress,
+    registry: &Registry,
 ) -> anyhow::Result<CondaStore> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let layout = layout(configuration, data)?;
     let database = database(configuration, data).await?;
     let catalogue = catalogue(configuration, database.clone(), &clock).await?;
+    let storage = storage::open(configuration, data, Arc::clone(&clock)).await?;
     let mut builder = CondaStore::builder()
         .catalogue(catalogue.clone())
-        .storage(storage::open(configuration, data, Arc::clone(&clock)).await?)
+        .storage(ObservedStorage::new(storage, Arc::clone(&clock), registry)?)
         .settings(configuration.settings.clone())
         .observer(progress);
     builder = conda(builder, configuration);

@@ -6,6 +6,7 @@ pub mod configuration;
 pub mod data_directory;
 pub mod demo;
 pub mod logging;
+pub mod monitor;
 pub mod progress;
 pub mod serve;
 pub mod shutdown;

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::Context;
 use conda_store_core::CondaStore;
 use conda_store_http::HttpOptions;
+use prometheus::Registry;
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,8 @@ use crate::{
 /// How long requests may take to come to their end after the server was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Serves `store` until `shutdown` fires, with a worker in this process where `program` says so.
+/// Serves `store`, and what is measured in `registry`, until `shutdown` fires, with a worker in this process where `program`
+/// says so.
 ///
 /// # Errors
 /// Where the address cannot be listened on, or the demonstration, if it is asked for, cannot be made.
@@ -28,9 +30,10 @@ pub async fn serve(
     configuration: &Configuration,
     program: Program,
     demonstration: Option<&DataDirectory>,
+    registry: Registry,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let router = conda_store_http::router(store.clone(), options(configuration))?;
+    let router = conda_store_http::router(store.clone(), HttpOptions { registry, ..options(configuration) })?;
     let address = SocketAddr::new(configuration.server.address, configuration.server.port);
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;

@@ -1,6 +1,6 @@
 //! The two programs as they are run: started, looked at from outside, and stopped.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -42,9 +42,19 @@ async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> 
     tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("{what} did not happen"))
 }
 
+async fn text(url: &str) -> Option<String> {
+    reqwest::get(url).await.ok()?.error_for_status().ok()?.text().await.ok()
+}
+
 async fn get(url: &str) -> Option<Value> {
-    let answer = reqwest::get(url).await.ok()?;
-    serde_json::from_str(&answer.text().await.ok()?).ok()
+    serde_json::from_str(&text(url).await?).ok()
+}
+
+/// How many blobs a process has put into its storage, as it says at `url`.
+async fn puts(url: &str) -> u64 {
+    let metrics = text(&format!("{url}metrics")).await.unwrap();
+    let series = "conda_store_storage_operations_total{operation=\"put\",outcome=\"ok\"} ";
+    metrics.lines().find_map(|line| line.strip_prefix(series)).map_or(0, |count| count.parse().unwrap())
 }
 
 #[tokio::test]
@@ -56,6 +66,7 @@ async fn a_standalone_server_builds_the_demonstration_and_stops_when_told() {
     let build = until("the first build", async || get(&environment).await?["data"]["current_build_id"].as_i64()).await;
     let build = get(&format!("{url}api/v1/build/{build}/")).await.unwrap();
     assert_eq!(build["data"]["status"], "COMPLETED", "{build}");
+    assert!(puts(&url).await > 0, "at least the log was written");
 
     let home = data.path().join("conda-store");
     let prefix = home.join("state/default/envs/conda-store-demo");
@@ -85,8 +96,11 @@ async fn a_worker_builds_watched_files_as_they_come_and_survives_broken_ones() {
     };
     environment("first");
     fs::write(watched.join("broken.yaml"), "name: [").unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut worker = Program::start(
         command("conda-store-worker", data.path())
+            .env("CONDA_STORE__CONDASTOREWORKER__ADDRESS", "127.0.0.1")
+            .env("CONDA_STORE__CONDASTOREWORKER__PORT", port.to_string())
             .env("CONDA_STORE__CONDASTOREWORKER__WATCH_PATHS", format!("[{}]", watched.display())),
     )
     .unwrap();
@@ -98,6 +112,11 @@ async fn a_worker_builds_watched_files_as_they_come_and_survives_broken_ones() {
     built("first").await;
     environment("second");
     built("second").await;
+    let url = format!("http://127.0.0.1:{port}/");
+    for probe in ["health/live", "health/ready"] {
+        assert!(text(&format!("{url}{probe}")).await.is_some(), "{probe}");
+    }
+    assert!(puts(&url).await > 0, "at least the logs were written");
     assert!(stops(&mut worker));
     // One build each: a file that stays as it is is not built again.
     let directories = fs::read_dir(data.path().join("conda-store/state/filesystem")).unwrap();

@@ -21,7 +21,7 @@ pub(crate) async fn measure(State(face): State<Face>, request: Request, next: Ne
         let route = route.as_str().strip_prefix(face.prefix()).unwrap_or_default();
         let status = response.status();
         let labels = [method.as_str(), route, status.as_str()];
-        face.metrics().requests.with_label_values(&labels).observe(begun.elapsed().as_secs_f64());
+        face.vitals().metrics().requests.with_label_values(&labels).observe(begun.elapsed().as_secs_f64());
     }
     response
 }

@@ -8,7 +8,7 @@ use conda_store_core::{Error, ErrorKind, Result};
 use crate::{
     answer::{Acknowledged, Acknowledgement},
     error::Answer,
-    face::Face,
+    vitals::Vitals,
 };
 
 /// Probes wait for seconds, not minutes.
@@ -32,8 +32,8 @@ pub(crate) async fn live() -> Acknowledgement {
     tag = "service",
     responses((status = OK, body = Acknowledged)),
 )]
-pub(crate) async fn ready(State(face): State<Face>) -> Answer<Acknowledgement> {
-    let store = face.store();
+pub(crate) async fn ready(State(vitals): State<Vitals>) -> Answer<Acknowledgement> {
+    let store = vitals.store();
     let nothing = "health".parse()?;
     needed("the database", store.catalogue().ping()).await?;
     needed("the queue", store.queue().depth()).await?;

@@ -6,9 +6,12 @@ use std::{
     time::Duration,
 };
 
-use conda_store_core::catalogue::StorageMetrics;
-use conda_store_http::HttpOptions;
-use http::{Method, header};
+use axum::body::Body;
+use conda_store_core::{ErrorKind, catalogue::StorageMetrics};
+use conda_store_http::{HttpOptions, monitoring};
+use http::{Method, Request, header};
+use prometheus::{IntCounter, Registry};
+use tower::ServiceExt;
 
 use crate::site::{Site, Who, shown};
 
@@ -102,4 +105,28 @@ async fn promtool_finds_nothing_to_complain_about() {
 async fn they_can_be_switched_off() {
     let site = Site::empty(HttpOptions { enable_metrics: false, ..HttpOptions::default() }).await;
     assert_eq!(site.get(Who::Nobody, "/metrics").await["status"], 404);
+}
+
+#[tokio::test]
+async fn a_registry_shows_what_others_measure_and_takes_one_service() {
+    let registry = Registry::new();
+    let others = IntCounter::new("others_total", "What others count.").unwrap();
+    registry.register(Box::new(others.clone())).unwrap();
+    others.inc();
+    let site = Site::empty(HttpOptions { registry: registry.clone(), ..HttpOptions::default() }).await;
+    assert!((value(&metrics(&site).await, "others_total") - 1.0).abs() < 0.5);
+    let error = monitoring(site.store.clone(), registry).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+}
+
+#[tokio::test]
+async fn a_process_without_the_api_shows_its_measures_and_its_health() {
+    let site = Site::empty(HttpOptions::default()).await;
+    let router = monitoring(site.store.clone(), Registry::new()).unwrap();
+    for (path, status) in
+        [("/health/live", 200), ("/health/ready", 200), ("/metrics", 200), ("/metrics/", 200), ("/api/v1/", 404)]
+    {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        assert_eq!(router.clone().oneshot(request).await.unwrap().status(), status, "{path}");
+    }
 }

@@ -116,6 +116,8 @@ const KEYS: &[(&str, &str, &str, &str, &str)] = &[
     ("CondaStoreWorker", "log_level", "info,conda_store_core=debug", "loud", "takes DEBUG, INFO"),
     ("CondaStoreWorker", "watch_paths", "[/srv/environments]", "/srv", "takes a list"),
     ("CondaStoreWorker", "concurrency", "4", "0", "takes a whole number from 1"),
+    ("CondaStoreWorker", "address", "127.0.0.1", "localhost", "IP address"),
+    ("CondaStoreWorker", "port", "9090", "70000", "takes a whole number from 0 to 65535"),
     ("ContainerRegistry", "container_registries", "{'https://r.org': {token_file: /t}}", "[r]", "takes a map"),
     ("ContainerRegistry", "container_registry_image_name", "'{name}'", "[]", "takes text"),
     ("ContainerRegistry", "container_registry_image_tag", "'{build_key}'", "[]", "takes text"),
