@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod command_line;
+mod deployment;
 mod embedding;
 mod fuzzing;
 mod main_job;

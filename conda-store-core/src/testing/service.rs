@@ -13,7 +13,7 @@
     reason = "tests are configured by the environment and answer on the terminal"
 )]
 pub fn service(name: &str) -> Option<String> {
-    const PLAIN: [&str; 6] = ["channel", "scale", "conda_pack", "aws", "promtool", "schemathesis"];
+    const PLAIN: [&str; 7] = ["channel", "scale", "conda_pack", "aws", "promtool", "schemathesis", "validators"];
     let suffix = if PLAIN.contains(&name) { "" } else { "_URL" };
     let variable = format!("CONDA_STORE_TEST_{}{suffix}", name.to_uppercase());
     if let Ok(value) = std::env::var(&variable) {
