@@ -2,9 +2,10 @@
 
 use std::future::Future;
 
-use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, routing::get};
+use axum::{Extension, Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, routing::get};
 use conda_store_core::{CondaStore, Error, Result};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::{HttpOptions, error, face::Face, layers, openapi, routes};
 
@@ -32,7 +33,13 @@ pub fn router(store: CondaStore, options: HttpOptions) -> Result<Router> {
     layers::around(answering, face.options())
 }
 
-/// Serves `router` until `shutdown` is ready, and then until the requests under way are answered.
+/// Fires when the server is told to stop: for answers that would go on. Requests that were not made to
+/// [`serve`](crate::serve) have none.
+#[derive(Clone, Debug)]
+pub(crate) struct Closing(pub(crate) CancellationToken);
+
+/// Serves `router` until `shutdown` is ready, and then until the requests under way are answered. Streams of events end
+/// then: their clients come back to whoever serves next.
 ///
 /// # Errors
 /// What the operating system says about the listening socket.
@@ -41,6 +48,12 @@ pub async fn serve(
     router: Router,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
+    let closing = CancellationToken::new();
+    let router = router.layer(Extension(Closing(closing.clone())));
+    let shutdown = async move {
+        shutdown.await;
+        closing.cancel();
+    };
     let served = axum::serve(listener, router).with_graceful_shutdown(shutdown).await;
     served.map_err(|error| Error::io("serve", error))
 }

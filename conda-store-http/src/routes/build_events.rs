@@ -6,9 +6,12 @@
 
 use std::{collections::VecDeque, convert::Infallible, str::FromStr, time::Duration};
 
-use axum::response::{
-    IntoResponse, Response,
-    sse::{Event, KeepAlive, Sse},
+use axum::{
+    Extension,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
 };
 use conda_store_core::{
     Result,
@@ -21,6 +24,7 @@ use conda_store_core::{
 use futures::{Stream, stream};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     caller::Caller,
@@ -28,6 +32,7 @@ use crate::{
     face::Face,
     openapi::{Forbidden, Missing},
     request::BuildPath,
+    server::Closing,
 };
 
 /// The header with the id of the last event that the client has.
@@ -55,7 +60,12 @@ const LONGEST: Duration = Duration::from_mins(15);
         Missing,
     ),
 )]
-pub(crate) async fn handle(caller: Caller, BuildPath(id): BuildPath, headers: HeaderMap) -> Answer<Response> {
+pub(crate) async fn handle(
+    caller: Caller,
+    BuildPath(id): BuildPath,
+    closing: Option<Extension<Closing>>,
+    headers: HeaderMap,
+) -> Answer<Response> {
     let place: Place = match headers.get(LAST_EVENT_ID) {
         Some(text) => text.to_str().unwrap_or_default().parse()?,
         None => Place::Behind(0),
@@ -64,7 +74,8 @@ pub(crate) async fn handle(caller: Caller, BuildPath(id): BuildPath, headers: He
     match place {
         Place::End => Ok(StatusCode::NO_CONTENT.into_response()),
         Place::Behind(last) => {
-            let watch = Watch::new(&caller.face, build.id, last);
+            let closing = closing.map(|Extension(Closing(closing))| closing).unwrap_or_default();
+            let watch = Watch::new(&caller.face, build.id, last, closing);
             Ok(Sse::new(watch.stream()).keep_alive(KeepAlive::default()).into_response())
         }
     }
@@ -100,30 +111,35 @@ struct Watch {
     waiting: VecDeque<Event>,
     begun: Timestamp,
     is_over: bool,
+    /// Fires when the server is told to stop.
+    closing: CancellationToken,
 }
 
 impl Watch {
-    fn new(face: &Face, build: BuildId, last: u32) -> Self {
+    fn new(face: &Face, build: BuildId, last: u32, closing: CancellationToken) -> Self {
         let begun = face.store().clock().now();
-        Self { face: face.clone(), build, last, waiting: VecDeque::new(), begun, is_over: false }
+        Self { face: face.clone(), build, last, waiting: VecDeque::new(), begun, is_over: false, closing }
     }
 
     fn stream(self) -> impl Stream<Item = std::result::Result<Event, Infallible>> {
         stream::unfold(self, async |mut watch| watch.next().await.map(|event| (Ok(event), watch)))
     }
 
-    /// The next event, once there is one; none at the end, and where the catalogue is out of reach: the client comes back.
+    /// The next event, once there is one; none at the end, when the server stops, and where the catalogue is out of reach:
+    /// the client comes back.
     async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
-            if self.is_over || self.now().since(self.begun) > LONGEST {
+            if self.is_over || self.closing.is_cancelled() || self.now().since(self.begun) > LONGEST {
                 return None;
             }
             match self.read().await {
                 Ok(true) => {}
-                Ok(false) => tokio::time::sleep(POLLED_EVERY).await,
+                Ok(false) => {
+                    let _closed = tokio::time::timeout(POLLED_EVERY, self.closing.cancelled()).await;
+                }
                 Err(error) => {
                     tracing::warn!(build.id = %self.build, error = error.report(), "a client's events were cut off");
                     return None;

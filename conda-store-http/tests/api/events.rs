@@ -8,9 +8,15 @@ use conda_store_core::{
     event::{BuildEvent, Phase},
     model::BuildId,
 };
+use conda_store_http::{HttpOptions, router, serve};
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use insta::{assert_json_snapshot, assert_snapshot};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::site::{Site, Who, shown};
 
@@ -109,4 +115,29 @@ async fn events_are_for_those_who_may_read_the_build() {
         assert_eq!(answer["status"], status, "{who:?} {id}");
     }
     assert_json_snapshot!("no-id", site.get(Who::Admin, "/api/v2/build/one/events/").await);
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_the_server_is_told_to_stop() {
+    let (site, attempt) = building().await;
+    say(&site, attempt, &[message("first")]).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let router = router(site.store.clone(), HttpOptions::default()).unwrap();
+    let served = tokio::spawn(serve(listener, router, stop.clone().cancelled_owned()));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let token = site.token(Who::Viewer).unwrap();
+    let request = format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("first") {
+        assert_ne!(client.read_buf(&mut said).await.unwrap(), 0);
+    }
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(5), served).await.expect("nothing holds it up").unwrap().unwrap();
+    client.read_to_end(&mut said).await.unwrap();
+    let said = String::from_utf8(said).unwrap();
+    // The build goes on, and so does the client elsewhere: no last event, and the end of the chunks.
+    assert!(!said.contains("event: end") && said.ends_with("0\r\n\r\n"), "{said}");
 }
