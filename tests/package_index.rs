@@ -14,7 +14,7 @@ use conda_store_core::{
     clock::SystemClock,
     job::{Attempt, Job, JobHandler, Outcome},
     paths::{Layout, LayoutOptions},
-    settings::Settings,
+    settings::{SettingPlace, Settings},
 };
 use conda_store_queue::MemoryQueue;
 use conda_store_storage::MemoryStorage;
@@ -59,13 +59,13 @@ fn record(name: &str, version: &str, sha256: &str) -> Value {
     })
 }
 
-async fn store(directory: &Path, channel: &str) -> CondaStore {
+async fn store(directory: &Path, channels: &[&str]) -> CondaStore {
     let clock = || Arc::new(SystemClock);
     let database = Database::connect(&format!("sqlite:{}/catalogue.db", directory.display())).await.unwrap();
     let catalogue = Catalogue::new(database, clock());
     catalogue.migrate().await.unwrap();
     let settings = Settings {
-        conda_indexed_channels: vec![channel.to_owned()],
+        conda_indexed_channels: channels.iter().map(|channel| (*channel).to_owned()).collect(),
         conda_platforms: vec![Subdir::Linux64, Subdir::NoArch],
         ..Settings::default()
     };
@@ -117,7 +117,7 @@ async fn an_unchanged_list_costs_one_request_and_a_changed_one_is_followed() {
     let one = json!({"a-1-0.conda": record("a", "1", "aa"), "b-1-0.conda": record("b", "1", "bb")});
     write(channel.path(), "noarch", &json!({"a-1-0.tar.bz2": record("a", "1", "cc")}), &one);
     let (url, requests) = serve(channel.path()).await;
-    let store = store(directory.path(), &url).await;
+    let store = store(directory.path(), &[&url]).await;
     assert_eq!(index(&store).await, Outcome::Done);
     assert_eq!(found(&store).await, ["a 1 aa", "a 1 cc", "b 1 bb"]);
     let channels = store.catalogue().channels().await.unwrap();
@@ -146,7 +146,7 @@ async fn a_directory_is_indexed_and_a_damaged_list_changes_nothing() {
     let (directory, channel) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     write(channel.path(), "noarch", &json!({}), &json!({"a-1-0.conda": record("a", "1", "aa")}));
     let url = format!("file://{}", channel.path().canonicalize().unwrap().display());
-    let store = store(directory.path(), &url).await;
+    let store = store(directory.path(), &[&url]).await;
     index(&store).await;
     assert_eq!(found(&store).await, ["a 1 aa"]);
     for damaged in ["{", "", "{\"packages\": {\"a-1-0.tar.bz2\": 1}}"] {
@@ -159,4 +159,18 @@ async fn a_directory_is_indexed_and_a_damaged_list_changes_nothing() {
     assert_eq!(found(&store).await, ["a 1 aa"]);
     let left = std::fs::read_dir(directory.path().join("state/!cache/index")).unwrap();
     assert_eq!(left.count(), 0, "what was fetched is gone");
+}
+
+#[tokio::test]
+async fn channels_that_are_set_while_the_service_runs_are_indexed() {
+    let (directory, channel) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write(channel.path(), "noarch", &json!({}), &json!({"a-1-0.conda": record("a", "1", "aa")}));
+    let store = store(directory.path(), &[]).await;
+    index(&store).await;
+    assert_eq!(found(&store).await, [""; 0]);
+    let url = format!("file://{}", channel.path().canonicalize().unwrap().display());
+    let changes = json!({"conda_indexed_channels": [url]});
+    store.change_settings(SettingPlace::Global, changes.as_object().unwrap()).await.unwrap();
+    index(&store).await;
+    assert_eq!(found(&store).await, ["a 1 aa"]);
 }

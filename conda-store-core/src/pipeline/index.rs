@@ -19,6 +19,7 @@ use crate::{
     install::blocking,
     job::{Attempt, Outcome},
     model::ChannelId,
+    settings::SettingPlace,
 };
 
 const OPERATION: &str = "index packages";
@@ -34,7 +35,7 @@ impl CondaStore {
     /// Brings the index of all channels up to date that the settings name. A channel that cannot be read is left as it
     /// was until the next time, and holds up no other.
     pub(super) async fn index_channels(&self, attempt: &Attempt) -> Result<Outcome> {
-        let settings = &self.parts().settings;
+        let settings = self.settings_at(SettingPlace::Global).await?;
         let names = settings.conda_indexed_channels.iter().map(String::as_str);
         for channel in ChannelAlias::new(&settings.conda_channel_alias)?.resolve_all(names)? {
             match self.index_channel(&channel, &settings.conda_platforms, attempt).await {
