@@ -43,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     pub(crate) validators: Vec<Arc<dyn Validator>>,
     pub(crate) solver: Arc<dyn Solver>,
+    /// What the built-in solver and that of the configuration read; none where the service brings a solver of its own.
+    pub(crate) package_lists: Option<PackageLists>,
     pub(crate) packages: PackageStore,
     pub(crate) registry: Option<Arc<dyn ContainerRegistry>>,
     pub(crate) hooks: Arc<dyn Hooks>,
@@ -129,6 +131,13 @@ impl CondaStore {
     #[must_use]
     pub fn package_cache_lookups(&self) -> CacheLookups {
         self.parts.packages.lookups()
+    }
+
+    /// How often the package lists that solves in this process asked for were known and still current; always zero where the
+    /// service brings a solver of its own.
+    #[must_use]
+    pub fn package_list_lookups(&self) -> CacheLookups {
+        self.parts.package_lists.as_ref().map(PackageLists::lookups).unwrap_or_default()
     }
 
     /// The time.
@@ -329,12 +338,13 @@ impl CondaStoreBuilder {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let client = self.client.map_or_else(|| Client::new(&ClientOptions::default()), Ok)?;
         let channel_lists = ChannelLists::new(&client, self.mirrors.clone(), cache.join("index"));
-        let solver = if let Some(solver) = self.solver {
-            solver
+        let (solver, package_lists) = if let Some(solver) = self.solver {
+            (solver, None)
         } else {
             let (cache, mirrors, clock) = (cache.join("repodata"), self.mirrors.clone(), Arc::clone(&clock));
             let options = PackageListOptions { cache, mirrors, trusted_for: LISTS_TRUSTED_FOR, clock };
-            solver(self.solver_command, PackageLists::new(&client, options)?)
+            let lists = PackageLists::new(&client, options)?;
+            (solver(self.solver_command, lists.clone()), Some(lists))
         };
         let store = PackageStoreSettings {
             mirrors: self.mirrors,
@@ -350,6 +360,7 @@ impl CondaStoreBuilder {
             authorizer: self.authorizer,
             validators: std::iter::once(rules).chain(self.validators).collect(),
             solver,
+            package_lists,
             packages: PackageStore::open(store, client.plain()).await?,
             registry: self.registry,
             hooks: self.hooks.unwrap_or_else(|| Arc::new(NoHooks)),

@@ -8,8 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Result,
+    clock::Timestamp,
     model::{ArtifactType, BuildId, EnvironmentName, NamespaceName},
     queue::{JobName, NewJob, Priority, RetryPolicy},
+    text::texts,
 };
 
 /// What a worker is asked to do.
@@ -52,7 +54,88 @@ pub enum Job {
     Orphans,
 }
 
+/// What a [`Job`] is about, without which one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobKind {
+    /// [`Job::Build`]
+    Build,
+    /// [`Job::Artifact`]
+    Artifact,
+    /// [`Job::CurrentBuild`]
+    CurrentBuild,
+    /// [`Job::DeleteBuild`]
+    DeleteBuild,
+    /// [`Job::Deletions`]
+    Deletions,
+    /// [`Job::Sweep`]
+    Sweep,
+    /// [`Job::StorageMetrics`]
+    StorageMetrics,
+    /// [`Job::IndexChannels`]
+    IndexChannels,
+    /// [`Job::Orphans`]
+    Orphans,
+}
+
+texts!(JobKind, "kind of job", {
+    Build = "build",
+    Artifact = "artifact",
+    CurrentBuild = "current_build",
+    DeleteBuild = "delete_build",
+    Deletions = "deletions",
+    Sweep = "sweep",
+    StorageMetrics = "storage_metrics",
+    IndexChannels = "index_channels",
+    Orphans = "orphans",
+});
+
+impl JobKind {
+    /// How urgent its jobs are.
+    #[must_use]
+    pub fn priority(self) -> Priority {
+        match self {
+            Self::Build | Self::CurrentBuild => Priority::INTERACTIVE,
+            Self::Artifact | Self::DeleteBuild | Self::Deletions => Priority::FOLLOW_UP,
+            Self::Sweep | Self::StorageMetrics | Self::IndexChannels | Self::Orphans => Priority::PERIODIC,
+        }
+    }
+
+    /// After which time its jobs are due again; none where they are done once.
+    #[must_use]
+    pub fn every(self) -> Option<Duration> {
+        match self {
+            Self::Build | Self::CurrentBuild | Self::Artifact | Self::DeleteBuild | Self::Deletions => None,
+            Self::Sweep => Some(Duration::from_secs(10)),
+            Self::StorageMetrics => Some(Duration::from_mins(1)),
+            Self::IndexChannels => Some(Duration::from_mins(15)),
+            Self::Orphans => Some(Duration::from_hours(24)),
+        }
+    }
+}
+
 impl Job {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> JobKind {
+        match self {
+            Self::Build { .. } => JobKind::Build,
+            Self::Artifact { .. } => JobKind::Artifact,
+            Self::CurrentBuild { .. } => JobKind::CurrentBuild,
+            Self::DeleteBuild { .. } => JobKind::DeleteBuild,
+            Self::Deletions => JobKind::Deletions,
+            Self::Sweep => JobKind::Sweep,
+            Self::StorageMetrics => JobKind::StorageMetrics,
+            Self::IndexChannels => JobKind::IndexChannels,
+            Self::Orphans => JobKind::Orphans,
+        }
+    }
+
+    /// Whether it is due again and again.
+    #[must_use]
+    pub fn is_periodic(&self) -> bool {
+        self.kind().every().is_some()
+    }
+
     /// The name under which the queue knows it.
     #[must_use]
     pub fn name(&self) -> JobName {
@@ -72,21 +155,13 @@ impl Job {
     /// The job as it is handed to the queue.
     #[must_use]
     pub fn enqueueable(&self) -> NewJob {
-        let (priority, every) = match self {
-            Self::Build { .. } | Self::CurrentBuild { .. } => (Priority::INTERACTIVE, None),
-            Self::Artifact { .. } | Self::DeleteBuild { .. } | Self::Deletions => (Priority::FOLLOW_UP, None),
-            Self::Sweep => (Priority::PERIODIC, Some(Duration::from_secs(10))),
-            Self::StorageMetrics => (Priority::PERIODIC, Some(Duration::from_mins(1))),
-            Self::IndexChannels => (Priority::PERIODIC, Some(Duration::from_mins(15))),
-            Self::Orphans => (Priority::PERIODIC, Some(Duration::from_hours(24))),
-        };
         NewJob {
             name: self.name(),
             payload: serde_json::to_value(self).unwrap_or_default(),
-            priority,
+            priority: self.kind().priority(),
             delay: Duration::ZERO,
             retry: RetryPolicy::default(),
-            every,
+            every: self.kind().every(),
         }
     }
 
@@ -151,6 +226,21 @@ impl Attempt {
     }
 }
 
+/// A worker as it presents itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerIdentity {
+    /// The name under which it leases; no other worker has it.
+    pub name: String,
+    /// The name of its machine.
+    pub host: String,
+    /// The number of its process there.
+    pub process: u32,
+    /// How many jobs it does at the same time.
+    pub concurrency: usize,
+    /// When it began to take jobs.
+    pub started_on: Timestamp,
+}
+
 /// Does jobs. `CondaStore` is the one that ships; the worker loop knows only this.
 ///
 /// # Contract
@@ -158,6 +248,8 @@ impl Attempt {
 /// - An error means that the job shall be tried again under its retry policy.
 /// - [`pulse`](Self::pulse) is called every half second while a job runs, renews what the handler holds, and says
 ///   whether to stop.
+/// - [`worker_is_there`](Self::worker_is_there) is called every few seconds from the worker's start to its end, also
+///   while no job runs, and [`worker_is_gone`](Self::worker_is_gone) when it came to its end by itself.
 #[async_trait]
 pub trait JobHandler: std::fmt::Debug + Send + Sync + 'static {
     /// Does the job.
@@ -168,4 +260,14 @@ pub trait JobHandler: std::fmt::Debug + Send + Sync + 'static {
 
     /// The jobs that are to be due again and again.
     fn periodic(&self) -> Vec<Job>;
+
+    /// Is told that the worker is there.
+    async fn worker_is_there(&self, _worker: &WorkerIdentity) -> Result<()> {
+        Ok(())
+    }
+
+    /// Is told that the worker is no longer there.
+    async fn worker_is_gone(&self, _worker: &WorkerIdentity) -> Result<()> {
+        Ok(())
+    }
 }

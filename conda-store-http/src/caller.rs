@@ -117,6 +117,11 @@ impl Caller {
         Ok(self.face.authorizer().may_hand_on(self.entity.as_ref(), &everything).await?)
     }
 
+    /// Refuses whoever may not do everything everywhere.
+    pub(crate) async fn require_everything(&self) -> Answer<()> {
+        if self.may_everything().await? { Ok(()) } else { Err(Failure::forbidden()) }
+    }
+
     /// The token, if they asked for it or may do everything; nobody else learns whether it exists.
     pub(crate) async fn token(&self, id: Option<TokenId>) -> Answer<Token> {
         let own = &self.logged_in()?.primary_namespace;

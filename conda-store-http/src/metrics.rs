@@ -10,6 +10,8 @@ use prometheus::{
 };
 use tokio::sync::Mutex;
 
+use crate::view::WORKER_STATES;
+
 /// The seconds by which requests are told apart.
 const REQUEST_SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
@@ -36,8 +38,10 @@ pub(crate) struct Metrics {
     disk_usage: IntGauge,
     jobs: IntGaugeVec,
     workers: IntGauge,
+    presence: IntGaugeVec,
     abandoned: IntGauge,
     cache: IntCounterVec,
+    lists: IntCounterVec,
     progress: Mutex<Option<Progress>>,
 }
 
@@ -49,6 +53,7 @@ struct Progress {
     settled: Timestamp,
     counts: BTreeMap<BuildStatus, u64>,
     lookups: CacheLookups,
+    list_lookups: CacheLookups,
 }
 
 impl Metrics {
@@ -83,8 +88,15 @@ impl Metrics {
         let jobs = IntGaugeVec::new(jobs, &["state"])?;
         let help = "Packages that builds of this process looked for in the package cache: hit or miss.";
         let cache = IntCounterVec::new(Opts::new("conda_store_package_cache_lookups_total", help), &["result"])?;
+        let help =
+            "Package lists that solves of this process asked for: hit where they were known and current, or miss.";
+        let lists = IntCounterVec::new(Opts::new("conda_store_repodata_cache_lookups_total", help), &["result"])?;
+        let presence = Opts::new("conda_store_workers", "Workers: idle, busy, or lost within the last day.");
+        let presence = IntGaugeVec::new(presence, &["state"])?;
         keep(Box::new(jobs.clone()))?;
         keep(Box::new(cache.clone()))?;
+        keep(Box::new(lists.clone()))?;
+        keep(Box::new(presence.clone()))?;
         let labels = ["method", "route", "status"];
         Ok(Self {
             requests: histogram("http_request_duration_seconds", "Requests.", &REQUEST_SECONDS, &labels)?,
@@ -101,8 +113,10 @@ impl Metrics {
             disk_usage: gauge("disk_usage", "Bytes in use on the disk of the environments.")?,
             workers: gauge("workers_building", "Workers that hold a build and showed so lately.")?,
             abandoned: gauge("builds_abandoned", "Builds whose worker was lost and that no other one has taken yet.")?,
+            presence,
             jobs,
             cache,
+            lists,
             progress: Mutex::new(None),
             registry,
         })
@@ -129,12 +143,14 @@ impl Metrics {
         if progress.is_none() {
             let settled = now.before(SETTLED);
             let counts = store.catalogue().count_ended_builds(settled).await?;
-            *progress = Some(Progress { measured: settled, settled, counts, lookups: CacheLookups::default() });
+            let (lookups, list_lookups) = Default::default();
+            *progress = Some(Progress { measured: settled, settled, counts, lookups, list_lookups });
         }
         let Some(progress) = progress.as_mut() else { return Ok(()) };
         self.measure_builds(store, progress, now).await?;
         self.measure_rest(store).await?;
-        self.count_lookups(progress, store.package_cache_lookups());
+        count_lookups(&self.cache, &mut progress.lookups, store.package_cache_lookups());
+        count_lookups(&self.lists, &mut progress.list_lookups, store.package_list_lookups());
         progress.measured = now;
         Ok(())
     }
@@ -175,18 +191,23 @@ impl Metrics {
         let claims = catalogue.claims().await?;
         self.workers.set(signed(claims.workers));
         self.abandoned.set(signed(claims.abandoned));
+        let there = catalogue.count_workers().await?;
+        for (state, workers) in WORKER_STATES.into_iter().zip([there.idle, there.busy, there.lost]) {
+            self.presence.with_label_values(&[state]).set(signed(workers));
+        }
         let depth = store.queue().depth().await?;
         for (state, jobs) in [("ready", depth.ready), ("delayed", depth.delayed), ("leased", depth.leased)] {
             self.jobs.with_label_values(&[state]).set(signed(jobs));
         }
         Ok(())
     }
+}
 
-    fn count_lookups(&self, progress: &mut Progress, now: CacheLookups) {
-        let before = std::mem::replace(&mut progress.lookups, now);
-        self.cache.with_label_values(&["hit"]).inc_by(now.hits.saturating_sub(before.hits));
-        self.cache.with_label_values(&["miss"]).inc_by(now.misses.saturating_sub(before.misses));
-    }
+/// Adds to `counter` what came on top of the lookups `before`.
+fn count_lookups(counter: &IntCounterVec, before: &mut CacheLookups, now: CacheLookups) {
+    let before = std::mem::replace(before, now);
+    counter.with_label_values(&["hit"]).inc_by(now.hits.saturating_sub(before.hits));
+    counter.with_label_values(&["miss"]).inc_by(now.misses.saturating_sub(before.misses));
 }
 
 fn signed(count: u64) -> i64 {

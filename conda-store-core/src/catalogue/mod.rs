@@ -17,6 +17,7 @@ mod events;
 mod execution;
 mod filter;
 mod index;
+mod jobs;
 mod metrics;
 mod migrate;
 mod namespaces;
@@ -31,6 +32,7 @@ mod settings;
 mod specifications;
 mod tokens;
 mod usage;
+mod workers;
 
 use std::sync::Arc;
 
@@ -46,6 +48,7 @@ pub use self::{
     events::RecordedEvent,
     execution::{BuildResult, CancelResult, Claim, PhaseTime},
     index::{IndexedName, ListVersion},
+    jobs::{JobAttempt, JobQuery, JobState, OpenJob},
     metrics::{Claims, EndedBuild, StorageMetrics},
     migrate::Migrations,
     namespaces::{Namespace, NamespaceQuery},
@@ -56,6 +59,7 @@ pub use self::{
     specifications::StoredSpecification,
     tokens::{NewToken, Token},
     usage::NamespaceUsage,
+    workers::{SeenWorker, WorkerCounts, WorkerJob},
 };
 use crate::{Result, clock::Clock};
 

@@ -30,6 +30,8 @@ pub(super) enum Freshness {
     Changed,
     /// Nobody can tell.
     Unknown,
+    /// There was none: it is read for the first time.
+    New,
 }
 
 /// Which version of a list was fetched.
@@ -127,13 +129,16 @@ fn is_list(url: &Url) -> bool {
 pub(super) struct ListFiles(Mutex<HashMap<Url, Option<(u64, SystemTime)>>>);
 
 impl ListFiles {
-    /// Whether the list below `directory` (a `file://` URL) is still the one of the last call; the first call for a
-    /// directory says it is.
+    /// Whether the list below `directory` (a `file://` URL) is still the one of the last call.
     pub(super) async fn freshness(&self, directory: &Url) -> Freshness {
         let path = directory.to_file_path().unwrap_or_default();
         let now = stamp(&path.join("repodata.json")).await;
         let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.clone(), now);
-        if before.is_none_or(|before| before == now) { Freshness::Unchanged } else { Freshness::Changed }
+        match before {
+            None => Freshness::New,
+            Some(before) if before == now => Freshness::Unchanged,
+            Some(_) => Freshness::Changed,
+        }
     }
 }
 

@@ -32,6 +32,7 @@ use super::{
 use crate::{
     Error, Result,
     clock::{Clock, Timestamp},
+    install::CacheLookups,
 };
 
 /// How many records of packages stay in memory from one query to the next (about 2 KiB each).
@@ -69,6 +70,7 @@ struct Inner {
     files: ListFiles,
     checked: Mutex<HashMap<Url, Timestamp>>,
     held: Mutex<Held>,
+    lookups: Mutex<CacheLookups>,
     revision: AtomicU64,
     directory: ListDirectory,
     options: PackageListOptions,
@@ -103,8 +105,15 @@ impl PackageLists {
             .with_max_concurrent_requests(PARALLEL_REQUESTS)
             .with_max_concurrent_io(PARALLEL_REQUESTS)
             .finish();
-        let (files, checked, held, revision) = Default::default();
-        Ok(Self(Arc::new(Inner { gateway, client, fetched, files, checked, held, revision, directory, options })))
+        let (files, checked, held, lookups, revision) = Default::default();
+        let inner = Inner { gateway, client, fetched, files, checked, held, lookups, revision, directory, options };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// How often a list was known and still current when a solve asked for it, and how often it was not.
+    #[must_use]
+    pub fn lookups(&self) -> CacheLookups {
+        *self.0.lookups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where lists are kept on the disk.
@@ -162,7 +171,7 @@ impl PackageLists {
         names: Vec<PackageName>,
     ) -> Result<Vec<RepoDataRecord>> {
         let channels: Vec<Channel> = channels.iter().map(|url| self.channel(url)).collect();
-        self.refresh(&channels, subdirs).await?;
+        self.count(self.refresh(&channels, subdirs).await?);
         let query = self.0.gateway.query(channels.clone(), subdirs.to_vec(), names);
         match query.channel_relations(ChannelRelationsMode::Disabled).execute().await {
             Ok(answer) => Ok(answer.repodata.iter().flat_map(RepoData::iter).cloned().collect()),
@@ -197,12 +206,14 @@ impl PackageLists {
     /// # Errors
     /// What the file system says about the directory of the lists.
     pub(super) async fn revision(&self, channels: &[Channel], subdirs: &[Subdir]) -> Result<Revision> {
-        self.refresh(channels, subdirs).await?;
+        self.count(self.refresh(channels, subdirs).await?);
         Ok(Revision(self.0.revision.load(Ordering::SeqCst)))
     }
 
-    /// Lets go of lists in memory that are, or may be, no longer those of their channel.
-    async fn refresh(&self, channels: &[Channel], subdirs: &[Subdir]) -> Result<()> {
+    /// Lets go of lists in memory that are, or may be, no longer those of their channel, and says how many there were of
+    /// each kind.
+    async fn refresh(&self, channels: &[Channel], subdirs: &[Subdir]) -> Result<CacheLookups> {
+        let mut found = CacheLookups::default();
         for channel in channels {
             for &subdir in subdirs {
                 let directory = channel.platform_url(subdir);
@@ -211,31 +222,44 @@ impl PackageLists {
                     _ => self.remote_freshness(&directory).await,
                 };
                 match freshness {
-                    Freshness::Unchanged => {}
+                    Freshness::Unchanged => found.hits += 1,
+                    _ => found.misses += 1,
+                }
+                match freshness {
+                    Freshness::Unchanged | Freshness::New => {}
                     Freshness::Changed => self.clear(channel, subdir, CacheClearMode::InMemoryAndDisk)?,
                     Freshness::Unknown => self.clear(channel, subdir, CacheClearMode::InMemoryOnly)?,
                 }
             }
         }
-        Ok(())
+        Ok(found)
+    }
+
+    /// Counts the lists that a solve begins with.
+    fn count(&self, found: CacheLookups) {
+        let mut lookups = self.0.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+        lookups.hits += found.hits;
+        lookups.misses += found.misses;
     }
 
     async fn remote_freshness(&self, directory: &Url) -> Freshness {
-        if self.is_trusted(directory) {
-            return Freshness::Unchanged;
+        match self.trust(directory) {
+            Some(freshness) => freshness,
+            None => self.0.fetched.freshness(&self.0.client, directory).await,
         }
-        self.0.fetched.freshness(&self.0.client, directory).await
     }
 
-    /// Whether the list below `directory` was read or checked a short while ago; if not, it counts as checked now.
-    fn is_trusted(&self, directory: &Url) -> bool {
+    /// What can be said of the list below `directory` without asking its host: whether it is read for the first time, or was
+    /// checked a short while ago. It counts as checked now unless it was.
+    fn trust(&self, directory: &Url) -> Option<Freshness> {
         let now = self.0.options.clock.now();
         let mut checked = self.0.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        let trusted = checked.get(directory).is_none_or(|then| now.since(*then) < self.0.options.trusted_for);
-        if !trusted || !checked.contains_key(directory) {
-            checked.insert(directory.clone(), now);
+        let before = checked.get(directory).copied();
+        if before.is_some_and(|then| now.since(then) < self.0.options.trusted_for) {
+            return Some(Freshness::Unchanged);
         }
-        trusted
+        checked.insert(directory.clone(), now);
+        before.is_none().then_some(Freshness::New)
     }
 
     fn clear(&self, channel: &Channel, subdir: Subdir, mode: CacheClearMode) -> Result<()> {

@@ -97,10 +97,10 @@ pub struct PackageStore {
     misses: AtomicU64,
 }
 
-/// How often packages were looked for in a cache by this process.
+/// How often something was looked for in a cache by this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CacheLookups {
-    /// The package was there.
+    /// It was there.
     pub hits: u64,
     /// It had to be fetched.
     pub misses: u64,

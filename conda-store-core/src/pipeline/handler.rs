@@ -11,30 +11,17 @@ use crate::{
     conda_store::CondaStore,
     disk::Space,
     install,
-    job::{Attempt, Job, JobHandler, Outcome, Stop},
+    job::{Attempt, Job, JobHandler, Outcome, Stop, WorkerIdentity},
     model::{BuildId, BuildStatus},
 };
 
 #[async_trait]
 impl JobHandler for CondaStore {
     async fn handle(&self, job: &Job, attempt: &Attempt) -> Result<Outcome> {
-        match job {
-            Job::Build { build_id } => self.handle_build(*build_id, attempt).await,
-            Job::Artifact { build_id, artifact_type } => self.handle_artifact(*build_id, *artifact_type, attempt).await,
-            Job::CurrentBuild { namespace, environment } => {
-                self.follow_current_build(namespace, environment).await.map(|()| Outcome::Done)
-            }
-            Job::DeleteBuild { build_id } => self.handle_deletion(*build_id, attempt).await,
-            Job::Deletions => self.enqueue_deletions().await.map(|()| Outcome::Done),
-            Job::IndexChannels => self.index_channels(attempt).await,
-            Job::Sweep => {
-                self.sweep().await?;
-                self.sweep_artifacts().await?;
-                self.tidy().await.map(|()| Outcome::Done)
-            }
-            Job::StorageMetrics => self.measure_storage().await.map(|()| Outcome::Done),
-            Job::Orphans => self.remove_orphans(&attempt.cancellation).await.map(|_| Outcome::Done),
-        }
+        self.note_begin(job, attempt).await;
+        let ended = Box::pin(self.attend_to(job, attempt)).await;
+        self.note_end(job, attempt, &ended).await;
+        ended
     }
 
     async fn pulse(&self, job: &Job, attempt: &Attempt) -> Result<Option<Stop>> {
@@ -64,9 +51,37 @@ impl JobHandler for CondaStore {
     fn periodic(&self) -> Vec<Job> {
         vec![Job::Sweep, Job::StorageMetrics, Job::IndexChannels, Job::Orphans]
     }
+
+    async fn worker_is_there(&self, worker: &WorkerIdentity) -> Result<()> {
+        self.catalogue().see_worker(worker, env!("CARGO_PKG_VERSION")).await
+    }
+
+    async fn worker_is_gone(&self, worker: &WorkerIdentity) -> Result<()> {
+        self.catalogue().forget_worker(&worker.name).await
+    }
 }
 
 impl CondaStore {
+    async fn attend_to(&self, job: &Job, attempt: &Attempt) -> Result<Outcome> {
+        match job {
+            Job::Build { build_id } => self.handle_build(*build_id, attempt).await,
+            Job::Artifact { build_id, artifact_type } => self.handle_artifact(*build_id, *artifact_type, attempt).await,
+            Job::CurrentBuild { namespace, environment } => {
+                self.follow_current_build(namespace, environment).await.map(|()| Outcome::Done)
+            }
+            Job::DeleteBuild { build_id } => self.handle_deletion(*build_id, attempt).await,
+            Job::Deletions => self.enqueue_deletions().await.map(|()| Outcome::Done),
+            Job::IndexChannels => self.index_channels(attempt).await,
+            Job::Sweep => {
+                self.sweep().await?;
+                self.sweep_artifacts().await?;
+                self.tidy().await.map(|()| Outcome::Done)
+            }
+            Job::StorageMetrics => self.measure_storage().await.map(|()| Outcome::Done),
+            Job::Orphans => self.remove_orphans(&attempt.cancellation).await.map(|_| Outcome::Done),
+        }
+    }
+
     async fn handle_build(&self, build_id: BuildId, attempt: &Attempt) -> Result<Outcome> {
         let (number, lost) = match self.catalogue().claim_build(build_id, &attempt.worker, attempt.lease).await? {
             Claim::Started { attempt, lost } => (attempt, lost),
@@ -86,6 +101,7 @@ impl CondaStore {
     /// Removes what builds said a while ago, and adds up how many builds there are.
     async fn tidy(&self) -> Result<()> {
         self.catalogue().remove_events(EVENTS_KEPT).await?;
+        self.tidy_journal().await?;
         self.catalogue().fold_build_counts().await
     }
 

@@ -16,6 +16,7 @@ mod events;
 mod finish;
 mod handler;
 mod index;
+mod journal;
 mod log;
 mod observer;
 mod prefix;

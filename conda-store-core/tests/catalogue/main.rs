@@ -14,3 +14,4 @@ mod search;
 mod settings;
 mod specifications;
 mod support;
+mod work;

@@ -39,6 +39,7 @@ use crate::{
         (name = "setting", description = "what an installation, a namespace and an environment allow"),
         (name = "specification", description = "what is to be built"),
         (name = "token", description = "what programs show instead of a login"),
+        (name = "work", description = "what there is to do, and the workers that do it"),
     )
 )]
 struct Base;

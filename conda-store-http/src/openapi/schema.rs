@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use conda_store_core::{auth, model};
+use conda_store_core::{auth, catalogue, job, model};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
+
+use crate::view::WORKER_STATES;
 
 macro_rules! schemas {
     ($($(#[doc = $text:literal])* $name:ident = $schema:expr),* $(,)?) => {$(
@@ -34,6 +36,14 @@ schemas! {
     BuildStatus = string().enum_values(Some(model::BuildStatus::ALL.map(model::BuildStatus::as_str))),
     /// What was made of a build.
     ArtifactType = string().enum_values(Some(model::ArtifactType::ALL.map(model::ArtifactType::as_str))),
+    /// What a job is about: a `build`, an `artifact` of one, the symlink of an environment (`current_build`), or what a
+    /// deleted build left behind (`delete_build`); the others keep house.
+    JobKind = string().enum_values(Some(job::JobKind::ALL.map(job::JobKind::as_str))),
+    /// Where a job stands: nobody has it or it is tried again (`waiting`), a worker has it (`running`), that worker was lost
+    /// and another one takes it soon (`lost`), it comes again after its interval (`idle`), or it was given up (`failed`).
+    JobState = string().enum_values(Some(catalogue::JobState::ALL.map(catalogue::JobState::as_str))),
+    /// Whether a worker does something; one that gave no sign of life for half a minute is `lost`.
+    WorkerState = string().enum_values(Some(WORKER_STATES)),
     /// What somebody may do.
     Permission = string().enum_values(Some(auth::Permission::ALL.map(auth::Permission::as_str))),
     /// A moment in UTC, ISO 8601 without zone suffix.

@@ -27,6 +27,7 @@ mod environment_lockfile;
 mod environment_rollback;
 mod environment_update;
 pub(crate) mod health;
+mod job_list;
 mod login;
 mod login_page;
 mod logout;
@@ -61,6 +62,7 @@ mod token_list;
 mod token_rename;
 mod token_revoke;
 mod usage;
+mod worker_list;
 
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -109,6 +111,8 @@ fn version_2() -> OpenApiRouter<Face> {
         .routes(routes!(build_artifact_make::handle))
         .routes(routes!(build_diff::handle))
         .routes(routes!(build_events::handle))
+        .routes(routes!(job_list::handle))
+        .routes(routes!(worker_list::handle))
         .routes(routes!(token_list::handle))
         .routes(routes!(token_rename::handle, token_revoke::handle))
 }

@@ -24,3 +24,4 @@ mod site;
 mod solves;
 mod submissions;
 mod tokens;
+mod work;

@@ -32,6 +32,7 @@ async fn the_documented_names_have_the_right_values() {
     let site = Site::new().await;
     let disk = StorageMetrics { disk_usage: Some(5), free_storage: Some(2), total_storage: Some(7) };
     site.store.catalogue().set_storage_metrics(disk).await.unwrap();
+    site.see_worker("worker").await;
     let text = metrics(&site).await;
     for (series, expected) in [
         ("conda_store_build_queued", 1.0),
@@ -46,6 +47,10 @@ async fn the_documented_names_have_the_right_values() {
         ("conda_store_queue_jobs{state=\"leased\"}", 0.0),
         ("conda_store_workers_building", 0.0),
         ("conda_store_builds_abandoned", 0.0),
+        ("conda_store_workers{state=\"idle\"}", 1.0),
+        ("conda_store_workers{state=\"busy\"}", 0.0),
+        ("conda_store_workers{state=\"lost\"}", 0.0),
+        ("conda_store_repodata_cache_lookups_total{result=\"miss\"}", 0.0),
         ("conda_store_package_cache_lookups_total{result=\"hit\"}", 0.0),
     ] {
         assert!((value(&text, series) - expected).abs() < 0.5, "{series}\n{text}");

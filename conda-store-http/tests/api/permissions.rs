@@ -63,6 +63,9 @@ const MATRIX: &[Row] = &[
     ("GET /api/v2/token", "/api/v2/token/", [401, 200, 200, 200, 200]),
     ("PUT /api/v2/token/{token_id}", "/api/v2/token/1/", [401, 200, 200, 200, 403]),
     ("DELETE /api/v2/token/{token_id}", "/api/v2/token/1/", [401, 200, 200, 200, 403]),
+    // Jobs and workers.
+    ("GET /api/v2/job", "/api/v2/job/", ADMINS),
+    ("GET /api/v2/worker", "/api/v2/worker/", ADMINS),
     // Settings; a developer reads those of the namespace.
     ("GET /api/v1/setting", "/api/v1/setting/", ADMINS),
     ("PUT /api/v1/setting", "/api/v1/setting/", ADMINS),

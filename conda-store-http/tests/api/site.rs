@@ -19,6 +19,7 @@ use conda_store_core::{
     catalogue::{BuildResult, Catalogue, Claim, Database},
     clock::Clock,
     event::Reporter,
+    job::{Attempt, JobHandler, WorkerIdentity},
     model::{ArtifactType, Build, BuildId},
     paths::{Layout, LayoutOptions},
     settings::Settings,
@@ -192,6 +193,17 @@ impl Site {
         self.keep(build, ArtifactType::Lockfile, &format!("lockfile/{key}.yml"), "{\"version\": 1}").await;
     }
 
+    /// A worker's sign of life.
+    pub(crate) async fn see_worker(&self, name: &str) {
+        self.store.worker_is_there(&self.worker(name)).await.unwrap();
+    }
+
+    /// A worker that begins now.
+    pub(crate) fn worker(&self, name: &str) -> WorkerIdentity {
+        let started_on = self.clock.now();
+        WorkerIdentity { name: name.into(), host: "host".into(), process: 42, concurrency: 4, started_on }
+    }
+
     /// A build as it is now.
     pub(crate) async fn build(&self, id: i32) -> Build {
         self.store.catalogue().build(BuildId(id)).await.unwrap().unwrap()
@@ -261,6 +273,18 @@ impl Site {
             }
         }
         answers.into_iter().map(|(names, answer)| json!({ "who": names, "answer": answer })).collect()
+    }
+}
+
+/// The first attempt at a job.
+pub(crate) fn attempt(worker: &str) -> Attempt {
+    Attempt {
+        worker: worker.into(),
+        number: 1,
+        limit: 3,
+        lease: Duration::from_mins(1),
+        cancellation: CancellationToken::new(),
+        stop: Arc::default(),
     }
 }
 

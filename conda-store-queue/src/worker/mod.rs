@@ -5,7 +5,7 @@ use std::{fmt, num::NonZeroUsize, sync::Arc, time::Duration};
 use conda_store_core::{
     Result,
     clock::{Clock, Timestamp},
-    job::JobHandler,
+    job::{JobHandler, WorkerIdentity},
     queue::Queue,
 };
 use tokio::task::{JoinError, JoinSet};
@@ -15,10 +15,12 @@ use uuid::Uuid;
 use self::{
     attempt::Running,
     outage::{Backoff, Outage},
+    presence::Presence,
 };
 
 mod attempt;
 mod outage;
+mod presence;
 #[cfg(test)]
 mod tests;
 
@@ -114,10 +116,14 @@ impl WorkerBuilder {
 /// Host, process and something random: the first two for whoever reads a log, the last since neither is unique among
 /// containers.
 fn default_name() -> String {
-    let system = nix::sys::utsname::uname().ok();
-    let host = system.as_ref().and_then(|system| system.nodename().to_str()).unwrap_or("localhost");
     let random = Uuid::new_v4().simple().to_string();
-    format!("{host}:{}:{}", std::process::id(), &random[..8])
+    format!("{}:{}:{}", host(), std::process::id(), &random[..8])
+}
+
+/// The name of this machine.
+fn host() -> String {
+    let system = nix::sys::utsname::uname().ok();
+    system.as_ref().and_then(|system| system.nodename().to_str()).unwrap_or("localhost").to_owned()
 }
 
 impl Worker {
@@ -146,6 +152,26 @@ impl Worker {
     /// From then on no job is taken. Those that run may finish within the grace; the rest is told to stop and handed
     /// back. One that does not stop either is cut off, and comes again when its lease has expired.
     pub async fn run(&self, shutdown: CancellationToken) {
+        let over = CancellationToken::new();
+        let work = async {
+            self.work(shutdown).await;
+            over.cancel();
+        };
+        let presence = Presence::new(Arc::clone(&self.context.handler), self.identity());
+        tokio::join!(work, presence.keep(&over));
+    }
+
+    fn identity(&self) -> WorkerIdentity {
+        WorkerIdentity {
+            name: self.context.name.clone(),
+            host: host(),
+            process: std::process::id(),
+            concurrency: self.concurrency,
+            started_on: self.context.clock.now(),
+        }
+    }
+
+    async fn work(&self, shutdown: CancellationToken) {
         tracing::info!(worker.name = %self.context.name, worker.concurrency = self.concurrency, "worker started");
         let mut round =
             Round { worker: self, running: JoinSet::new(), hurry: CancellationToken::new(), periodic: None };

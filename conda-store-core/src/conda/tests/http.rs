@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    ChannelMirrors, Lists, Server, channel_directory, directory_url, request, shown, solve,
+    ChannelMirrors, Lists, RattlerSolver, Server, channel_directory, directory_url, request, shown, solve,
     solve::{made_channel, write_list},
 };
-use crate::{ErrorKind, event::Silent, solver::Solver as _, testing::ManualClock};
+use crate::{ErrorKind, event::Silent, install::CacheLookups, solver::Solver as _, testing::ManualClock};
 
 const SHARDS: &str = "repodata_shards.msgpack.zst";
 const COMPRESSED: &str = "repodata.json.zst";
@@ -57,8 +57,11 @@ async fn an_unchanged_channel_is_asked_once_a_while_and_a_changed_one_is_read_ag
     let server = Server::start(directory.path(), &[]).await;
     let clock = Arc::new(ManualClock::new());
     let lists = Lists { clock: Arc::clone(&clock) as _, ..Lists::new() };
-    let (solver, request) = (lists.solver(), request(&[&server.url], &["tool"]));
+    let (lists, request) = (lists.open(), request(&[&server.url], &["tool"]));
+    let solver = RattlerSolver::new(lists.clone());
     assert_eq!(shown(&solve(&solver, &request).await.unwrap()), ["tool 1.0 0"]);
+    // That of the platform, and that of all platforms.
+    assert_eq!(lists.lookups(), CacheLookups { hits: 0, misses: 2 });
     server.requests();
 
     solve(&solver, &request).await.unwrap();
@@ -74,6 +77,9 @@ async fn an_unchanged_channel_is_asked_once_a_while_and_a_changed_one_is_read_ag
     assert_eq!(shown(&solve(&solver, &request).await.unwrap()), ["tool 1.0 0"]);
     clock.advance(Duration::from_secs(2));
     assert_eq!(shown(&solve(&solver, &request).await.unwrap()), ["tool 2.0 0"]);
+    let CacheLookups { hits, misses } = lists.lookups();
+    assert_eq!(hits + misses, 10, "two lists in each of five solves");
+    assert!(hits >= 5 && misses >= 3, "{hits} hits, {misses} misses");
 }
 
 /// Makes the list `seconds` old: HTTP dates have whole seconds.

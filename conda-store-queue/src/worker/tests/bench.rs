@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use conda_store_core::{
     Error, ErrorKind, Result,
-    job::{Attempt, Job, JobHandler, Outcome, Stop},
+    job::{Attempt, Job, JobHandler, Outcome, Stop, WorkerIdentity},
     model::BuildId,
     queue::{
         Cancel, Enqueued, Heartbeat, JobName, Lease, NewJob, Queue, QueueCapabilities, QueueDepth, Retry, RetryPolicy,
@@ -60,6 +60,8 @@ pub(super) struct Scripted {
     pub(super) allowed: Semaphore,
     pub(super) stop: Mutex<Option<Stop>>,
     pub(super) periodic: Vec<Job>,
+    /// Who is there.
+    pub(super) present: Mutex<Option<WorkerIdentity>>,
     pub(super) running: AtomicUsize,
     pub(super) peak: AtomicUsize,
 }
@@ -105,6 +107,17 @@ impl JobHandler for Scripted {
 
     fn periodic(&self) -> Vec<Job> {
         self.periodic.clone()
+    }
+
+    async fn worker_is_there(&self, worker: &WorkerIdentity) -> Result<()> {
+        *self.present.lock().unwrap() = Some(worker.clone());
+        Ok(())
+    }
+
+    async fn worker_is_gone(&self, worker: &WorkerIdentity) -> Result<()> {
+        let present = self.present.lock().unwrap().take();
+        assert_eq!(present.as_ref(), Some(worker));
+        Ok(())
     }
 }
 
@@ -216,6 +229,7 @@ impl Bench {
             allowed: Semaphore::new(0),
             stop: Mutex::new(None),
             periodic,
+            present: Mutex::default(),
             running: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
         });

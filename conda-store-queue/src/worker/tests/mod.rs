@@ -272,3 +272,20 @@ async fn workers_have_names_of_their_own() {
     assert!(names.iter().all(|name| name.contains(&process)), "{names:?}");
     bench.stop().await;
 }
+
+#[tokio::test]
+async fn an_idle_worker_is_there_from_its_start_to_its_end() {
+    let bench = Bench::start([]);
+    let handler = Arc::clone(&bench.handler);
+    let there = async {
+        while handler.present.lock().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(bench::PATIENCE, there).await.expect("it presents itself");
+    let worker = handler.present.lock().unwrap().clone().unwrap();
+    assert_eq!((worker.process, worker.concurrency), (std::process::id(), 2));
+    assert!(worker.name.starts_with(&format!("{}:{}:", worker.host, worker.process)), "{worker:?}");
+    bench.stop().await;
+    assert_eq!(*handler.present.lock().unwrap(), None);
+}
