@@ -2,29 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{Api, ChannelServer, Site, broken_files, channel, specification};
+use crate::support::{Api, ChannelServer, Site, broken_files, channel, database, drop_database, specification};
 use nix::sys::signal::Signal;
-use sqlx::{Connection, Executor, PgConnection};
 
 const LIMIT: Duration = Duration::from_mins(7);
-
-/// A database of this test's own; that of a test that fails stays for a look.
-async fn database(name: &str) -> Option<String> {
-    let server = conda_store_core::testing::service("postgres")?;
-    let mut connection = PgConnection::connect(&server).await.unwrap();
-    let name = format!("conda_store_{name}_{}", std::process::id());
-    connection.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await.unwrap();
-    connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-    let (base, _database) = server.rsplit_once('/').unwrap();
-    Some(format!("{base}/{name}"))
-}
-
-async fn drop_database(url: &str) {
-    let server = conda_store_core::testing::service("postgres").unwrap();
-    let mut connection = PgConnection::connect(&server).await.unwrap();
-    let name = url.rsplit('/').next().unwrap();
-    connection.execute(sqlx::AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))).await.unwrap();
-}
 
 const PACKAGES: [&[&str]; 5] = [
     &["python=3.11", "flask", "pyyaml"],

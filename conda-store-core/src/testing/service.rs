@@ -13,7 +13,18 @@
     reason = "tests are configured by the environment and answer on the terminal"
 )]
 pub fn service(name: &str) -> Option<String> {
-    const PLAIN: [&str; 7] = ["channel", "scale", "conda_pack", "aws", "promtool", "schemathesis", "validators"];
+    const PLAIN: [&str; 10] = [
+        "channel",
+        "scale",
+        "conda_pack",
+        "aws",
+        "promtool",
+        "schemathesis",
+        "validators",
+        "conda_store_cli",
+        "conda_store_ui",
+        "chromium",
+    ];
     let suffix = if PLAIN.contains(&name) { "" } else { "_URL" };
     let variable = format!("CONDA_STORE_TEST_{}{suffix}", name.to_uppercase());
     if let Ok(value) = std::env::var(&variable) {

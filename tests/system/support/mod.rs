@@ -1,6 +1,8 @@
 //! What the whole-system tests share: the real binaries in processes of their own, and a client for their API.
 
 mod channel_server;
+mod database;
+mod events;
 mod files;
 mod programs;
 
@@ -14,6 +16,8 @@ use serde_json::{Value, json};
 
 pub(crate) use self::{
     channel_server::ChannelServer,
+    database::{database, drop_database},
+    events::{Event, Events},
     files::{broken_files, python_programs},
     programs::{Program, Site, example},
 };
@@ -53,9 +57,26 @@ impl Api {
 
     /// The text that a GET answers.
     pub(crate) async fn text(&self, path: &str) -> Result<String> {
+        Ok(String::from_utf8(self.bytes(path).await?)?)
+    }
+
+    /// The bytes that a GET answers.
+    pub(crate) async fn bytes(&self, path: &str) -> Result<Vec<u8>> {
         let request = self.client.get(format!("{}{path}", self.base));
         let answer = request.header(self.credentials.0, &self.credentials.1).send().await?;
-        Ok(answer.error_for_status()?.text().await?)
+        Ok(answer.error_for_status()?.bytes().await?.into())
+    }
+
+    /// The events of a build behind that of the id `last`, as they come.
+    pub(crate) async fn events(&self, id: i64, last: Option<&str>) -> Result<Events> {
+        // Longer than any one answer: a stream lasts as long as a build.
+        let client = reqwest::Client::builder().timeout(Duration::from_mins(10)).build()?;
+        let mut request = client.get(self.url(&format!("/api/v2/build/{id}/events/")));
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let answer = request.header(self.credentials.0, &self.credentials.1).send().await?;
+        Ok(Events::new(answer.error_for_status()?))
     }
 
     /// The answer to a PUT without a body.

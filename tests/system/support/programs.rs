@@ -1,7 +1,7 @@
 //! The example binaries, started with a configuration of their own and killed with the test.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -79,11 +79,19 @@ impl Site {
              LocalStorage:\n  storage_path: {root}/storage\n\
              AuthenticationBackend:\n  secret: a-secret-that-is-long-enough-for-every-algorithm\n  predefined_tokens:\n    \
              {TOKEN}:\n      primary_namespace: default\n      role_bindings: {{\"*/*\": [admin]}}\n\
-             CondaStoreServer:\n  address: 127.0.0.1\n  port: {port}\n\
-             CondaStoreWorker:\n  concurrency: 4\n"
+             CondaStoreWorker:\n  concurrency: 4\n\
+             CondaStoreServer:\n  address: 127.0.0.1\n  port: {port}\n"
         );
         std::fs::write(directory.path().join("config.yaml"), configuration)?;
         Ok(Self { directory, port })
+    }
+
+    /// The same installation with `options` (YAML, indented by two) added to the section `CondaStoreServer`.
+    pub(crate) fn with_server_options(self, options: &str) -> Result<Self> {
+        // That section is the last one.
+        let mut file = std::fs::OpenOptions::new().append(true).open(self.path().join("config.yaml"))?;
+        file.write_all(options.as_bytes())?;
+        Ok(self)
     }
 
     /// Its directory.
