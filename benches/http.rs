@@ -4,32 +4,23 @@
 //!     cargo bench --bench http
 #![expect(clippy::print_stdout, reason = "a bench prints its figures")]
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+#[path = "support/site.rs"]
+mod site;
+
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use conda_store_auth::{
-    DummyAuthenticator, DummyConfig, LoginConfig, RoleAuthorizer, RolesConfig, Tokens, TokensConfig,
-};
+use conda_store_auth::TokensConfig;
 use conda_store_core::{
-    CondaStore,
     auth::Credentials,
-    catalogue::{Catalogue, Database},
-    clock::{Clock, SystemClock},
-    paths::{Layout, LayoutOptions},
-    settings::Settings,
     specification::{Specification, SpecificationLimits},
 };
-use conda_store_http::HttpOptions;
-use conda_store_queue::SqlQueue;
-use conda_store_storage::MemoryStorage;
 use futures::future::try_join_all;
 use reqwest::{Client, RequestBuilder};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use tokio::net::TcpListener;
+
+use self::site::Site;
 
 /// Clients that ask at the same time, each the next request when the last one is answered.
 const CLIENTS: usize = 16;
@@ -40,7 +31,7 @@ const ENVIRONMENTS: usize = 1000;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let site = Site::start().await?;
+    let site = Bench::start().await?;
     println!("{:<22}{:>12}{:>12}{:>12}", "", "requests/s", "p50 ms", "p99 ms");
     site.measure("GET status", |client| client.get(site.url("/api/v1/"))).await?;
     site.measure("GET environment list", |client| client.get(site.url("/api/v1/environment/?size=100"))).await?;
@@ -53,50 +44,30 @@ async fn main() -> Result<()> {
 }
 
 /// The server, and a token for it.
-struct Site {
-    base: String,
+struct Bench {
+    site: Site,
     token: String,
-    _directory: tempfile::TempDir,
 }
 
-impl Site {
+impl Bench {
     async fn start() -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let database = Database::connect(&format!("sqlite:{}/catalogue.db", directory.path().display())).await?;
-        let catalogue = Catalogue::new(database.clone(), Arc::clone(&clock));
-        catalogue.migrate().await?;
-        let tokens = Arc::new(Tokens::new(TokensConfig::default(), catalogue.clone(), Arc::clone(&clock))?);
-        let authenticator = DummyAuthenticator::new(tokens, LoginConfig::default(), &DummyConfig::default());
-        let roles = RoleAuthorizer::new(RolesConfig::default(), catalogue.clone(), Arc::clone(&clock));
-        let store = CondaStore::builder()
-            .catalogue(catalogue)
-            .storage(MemoryStorage::new(Arc::clone(&clock)))
-            .queue(SqlQueue::migrated(database, Arc::clone(&clock)).await?)
-            .layout(Layout::new(&LayoutOptions::new("state"), directory.path())?)
-            .settings(Settings { storage_threshold: 0, ..Settings::default() })
-            .authenticator(authenticator)
-            .authorizer(roles)
-            .build()
-            .await?;
+        let url = format!("sqlite:{}/catalogue.db", directory.path().display());
+        let site = Site::start(&url, directory, TokensConfig::default()).await?;
         for number in 0..ENVIRONMENTS {
             let text = format!("name: environment-{number}\ndependencies: [python]\n");
             let specification = Specification::from_yaml(&text, &SpecificationLimits::default())?;
-            store.submit(&"bench".parse()?, specification).await?;
+            site.store.submit(&"bench".parse()?, specification).await?;
         }
         // Whoever logs in is the administrator of a namespace of their own name.
         let credentials = Credentials { username: "bench".into(), password: "password".into() };
-        let login = store.authenticator().context("there is one")?.login(&credentials).await?;
+        let login = site.store.authenticator().context("there is one")?.login(&credentials).await?;
         let token = login.token.expose_secret().to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let base = format!("http://{}", listener.local_addr()?);
-        let router = conda_store_http::router(store, HttpOptions::default())?;
-        tokio::spawn(conda_store_http::serve(listener, router, std::future::pending()));
-        Ok(Self { base, token, _directory: directory })
+        Ok(Self { site, token })
     }
 
     fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
+        format!("{}{path}", self.site.base)
     }
 
     /// Has all clients send `request` for a while, and prints what came of it.

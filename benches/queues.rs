@@ -10,6 +10,8 @@
 
 #[path = "support/brokers.rs"]
 mod brokers;
+#[path = "support/database.rs"]
+mod database;
 #[path = "support/small_jobs.rs"]
 mod small_jobs;
 
@@ -77,7 +79,7 @@ async fn compare() -> Result<()> {
 
 async fn measure(name: &str, server: Option<&str>, through: Through) -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let database = brokers::Database::make(directory.path(), server).await?;
+    let database = database::Database::make(directory.path(), server).await?;
     let place = Place { directory: directory.path().to_owned(), database: database.url.clone(), through };
     let store = place.store().await?;
     let catalogue = Database::connect(&database.url).await?;

@@ -1,10 +1,13 @@
 //! Reading and listing builds.
 
 use chrono::NaiveDateTime;
+use roaring::RoaringBitmap;
 use sqlx::FromRow;
 
 use super::{
-    Catalogue, Cursor, Order, Page, PageRequest, error, filter,
+    Catalogue, Cursor, Order, Page, PageRequest, Start,
+    build_sets::{self, Wanted},
+    error, filter,
     namespaces::parse_name,
     query::{Query, Transaction},
 };
@@ -16,6 +19,9 @@ use crate::{
         ArtifactType, Build, BuildId, BuildStatus, EnvironmentId, EnvironmentName, NamespaceName, SpecificationId,
     },
 };
+
+/// What is being done.
+const OPERATION: &str = "list builds";
 
 /// What a list of builds can be sorted by. A moment that has not come yet is later than all that have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +46,11 @@ impl BuildSort {
             Self::StartedOn => Some("b.started_on"),
             Self::EndedOn => Some("b.ended_on"),
         }
+    }
+
+    /// How many keys a cursor has.
+    fn keys(self) -> usize {
+        usize::from(self.column().is_some())
     }
 
     fn cursor(self, build: &Build) -> Cursor {
@@ -94,6 +105,11 @@ impl<'a> BuildQuery<'a> {
             order: Order::Ascending,
             page: PageRequest::first(limit),
         }
+    }
+
+    fn wanted<'q>(&'q self, scopes: &'q [&'q Scope]) -> Wanted<'q> {
+        let Self { status, artifact, packages, namespace, name, environment_id, .. } = *self;
+        Wanted { scopes, status, artifact, packages, is_current: false, namespace, name, environment_id }
     }
 }
 
@@ -150,9 +166,15 @@ pub(super) fn parse_status(id: i32, status: Option<String>) -> Result<BuildStatu
 const COLUMNS: &str = "select b.id, b.environment_id, e.name as environment, n.name as namespace, b.specification_id, \
     s.sha256 as specification_sha256, b.status, b.status_info, b.size, b.scheduled_on, b.started_on, b.ended_on, \
     b.deleted_on, b.build_key_version, b.hash";
-// Left joins: a count that needs none of the names need not look them up.
 const TABLES: &str = " from build b left join environment e on e.id = b.environment_id \
     left join namespace n on n.id = e.namespace_id left join specification s on s.id = b.specification_id where 1 = 1";
+
+/// The page of a list: its builds are found first.
+const PAGE: &str = "select b.id, b.environment_id, e.name as environment, n.name as namespace, b.specification_id, \
+    s.sha256 as specification_sha256, b.status, b.status_info, b.size, b.scheduled_on, b.started_on, b.ended_on, \
+    b.deleted_on, b.build_key_version, b.hash from (select b.id";
+const PAGE_TABLES: &str = " join build b on b.id = found.id left join environment e on e.id = b.environment_id \
+    left join namespace n on n.id = e.namespace_id left join specification s on s.id = b.specification_id";
 
 /// The build `id`, which there is.
 pub(super) async fn read(transaction: &mut Transaction<'_>, operation: &'static str, id: i32) -> Result<Build> {
@@ -190,52 +212,70 @@ impl Catalogue {
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) for a cursor of a list in another order.
     pub async fn builds(&self, query: &BuildQuery<'_>) -> Result<Page<Build>> {
-        const OPERATION: &str = "list builds";
-        let count = match self.counted(OPERATION, query) {
-            Some(counted) => counted,
-            None => narrow(self.database.query(OPERATION, "select count(*)").push(TABLES), query),
+        let scopes = [query.scope];
+        let wanted = query.wanted(&scopes);
+        // An environment has few: they are looked at one by one.
+        let is_of_one = query.environment_id.is_some();
+        let found = if is_of_one { None } else { self.find_builds(OPERATION, &wanted).await? };
+        if let (Some(found), BuildSort::Id) = (&found, query.sort) {
+            return self.builds_by_id(query, found).await;
+        }
+        let list = |columns| {
+            let list = self.database.query(OPERATION, columns).push(" from ").push(build_sets::TABLES);
+            let list = list.push(" where 1 = 1");
+            match &found {
+                Some(_) if wanted.is_everything() => list,
+                Some(found) => filter::among(list, "b.id", found),
+                None => wanted.narrow(list, is_of_one),
+            }
         };
-        let (total,): (i64,) = count.one().await?;
-        let list = narrow(self.database.query(OPERATION, COLUMNS).push(TABLES), query);
+        let total = match &found {
+            Some(found) => i64::try_from(found.len()).unwrap_or(i64::MAX),
+            None => list("select count(*)").one::<(i64,)>().await?.0,
+        };
         let window = query.page.window(query.order, total);
-        let rows: Vec<BuildRow> = window.cut(sort(list, query, window.order)?).all().await?;
+        // Only the builds of the page are read, of others no more than an index has.
+        let page = window.cut(sort(list(PAGE), query, window.order)?).push(") found").push(PAGE_TABLES);
+        let rows: Vec<BuildRow> = order_by(page, query, window.order).all().await?;
         let items: Result<Vec<Build>> = rows.into_iter().map(Build::try_from).collect();
         Ok(query.page.page(&window, items?, total, |build| query.sort.cursor(build)))
     }
-}
 
-fn narrow<'t>(list: Query<'t>, query: &BuildQuery<'_>) -> Query<'t> {
-    let mut list = filter::environments_in_scope(list, query.scope);
-    if let Some(status) = query.status {
-        list = list.push(" and b.status = ").bind(status.as_str());
+    /// The page of the builds `found` in the order of their ids.
+    async fn builds_by_id(&self, query: &BuildQuery<'_>, found: &RoaringBitmap) -> Result<Page<Build>> {
+        let after = query.page.cursor(0)?.map(|cursor| u32::try_from(cursor.id).unwrap_or_default());
+        let place = |place| if query.order == Order::Ascending { place } else { found.len() - 1 - place };
+        let begin = match (&query.page.start, after) {
+            (Start::Offset(items), _) => *items,
+            (Start::After(_), Some(id)) if query.order == Order::Ascending => found.rank(id),
+            (Start::After(_), id) => found.range_cardinality(id.unwrap_or_default()..),
+        };
+        let end = begin.saturating_add(query.page.limit.into()).min(found.len());
+        let ids = (begin..end).filter_map(|item| found.select(u32::try_from(place(item)).ok()?)).collect();
+        let list = self.database.query(OPERATION, COLUMNS).push(TABLES);
+        let list = filter::among(list, "b.id", &ids).push(" order by b.id").push(query.order.keyword());
+        let rows: Vec<BuildRow> = list.all().await?;
+        let items = rows.into_iter().map(Build::try_from).collect::<Result<Vec<Build>>>()?;
+        let next = items.last().filter(|_| end < found.len()).map(|build| query.sort.cursor(build));
+        Ok(Page { items, total: found.len(), next })
     }
-    if let Some(id) = query.environment_id {
-        list = list.push(" and b.environment_id = ").bind(id);
-    }
-    if let Some(name) = query.name {
-        list = list.push(" and e.name = ").bind(name.as_str());
-    }
-    if let Some(namespace) = query.namespace {
-        list = list.push(" and n.name = ").bind(namespace.as_str());
-    }
-    filter::has_artifact(filter::has_packages(list, "b.id", query.packages), "b.id", query.artifact)
 }
 
 /// Sorts in `order`, and leaves out what comes before the page.
 fn sort<'t>(list: Query<'t>, query: &BuildQuery<'_>, order: Order) -> Result<Query<'t>> {
-    let Some(column) = query.sort.column() else {
-        let list = match query.page.cursor(0)? {
-            Some(cursor) => list.push(" and b.id").push(order.after()).bind(cursor.id),
-            None => list,
-        };
-        return Ok(list.push(" order by b.id").push(order.keyword()));
+    let list = match (query.sort.column(), query.page.cursor(query.sort.keys())?) {
+        (_, None) => list,
+        (None, Some(cursor)) => list.push(" and b.id").push(order.after()).bind(cursor.id),
+        (Some(column), Some(cursor)) => behind(list, column, order, cursor)?,
     };
-    let list = match query.page.cursor(1)? {
-        Some(cursor) => behind(list, column, order, cursor)?,
-        None => list,
-    };
+    Ok(order_by(list, query, order))
+}
+
+fn order_by<'t>(list: Query<'t>, query: &BuildQuery<'_>, order: Order) -> Query<'t> {
+    let list = list.push(" order by ");
+    let Some(column) = query.sort.column() else { return list.push("b.id").push(order.keyword()) };
     let nulls = if order == Order::Ascending { " nulls last, b.id" } else { " nulls first, b.id" };
-    Ok(list.push(" order by ").push(column).push(order.keyword()).push(nulls).push(order.keyword()))
+    list.push(column).push(order.keyword()).push(nulls).push(order.keyword())
 }
 
 /// What comes behind the cursor in the order of a column that may be null, which is the greatest.

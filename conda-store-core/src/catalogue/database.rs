@@ -169,8 +169,14 @@ async fn connect_postgres(rest: &str) -> Result<Database> {
         let message = "the URL is not of the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE";
         Error::invalid(CONNECT, message).with_source(cause)
     })?;
-    // A process that was suspended in the middle of a transaction must not hold up all others.
-    let options = options.options([("idle_in_transaction_session_timeout", "15s")]);
+    let options = options.options([
+        // A process that was suspended in the middle of a transaction must not hold up all others.
+        ("idle_in_transaction_session_timeout", "15s"),
+        // Lists are looked up in indexes that are in memory: the price of a disk's seek makes PostgreSQL read whole tables
+        // instead, and compiling a statement takes longer than running it.
+        ("random_page_cost", "1.1"),
+        ("jit", "off"),
+    ]);
     // The pool tries again until its time is over and then forgets why: ask once for a reason.
     let first = tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options));
     let first = first.await.unwrap_or(Err(sqlx::Error::PoolTimedOut));

@@ -1,9 +1,12 @@
 //! Environments.
 
+use roaring::RoaringBitmap;
 use sqlx::{FromRow, types::Json};
 
 use super::{
-    Catalogue, Cursor, Namespace, Order, Page, PageRequest, filter,
+    Catalogue, Cursor, Namespace, Order, Page, PageRequest,
+    build_sets::Wanted,
+    filter,
     namespaces::parse_name,
     page,
     query::{Query, Transaction},
@@ -100,6 +103,14 @@ impl<'a> EnvironmentQuery<'a> {
         }
     }
 
+    /// What the list asks of current builds, if anything.
+    fn of_current_build<'q>(&'q self, scopes: &'q [&'q Scope]) -> Option<Wanted<'q>> {
+        let Self { status, artifact, packages, namespace, name, .. } = *self;
+        let asks = status.is_some() || artifact.is_some() || !packages.is_empty();
+        let wanted = Wanted { scopes, status, artifact, packages, namespace, name, ..Wanted::default() };
+        asks.then_some(Wanted { is_current: true, ..wanted })
+    }
+
     fn sort(&self) -> &'a [EnvironmentSort] {
         const DEFAULT: &[EnvironmentSort] = &[EnvironmentSort::Namespace, EnvironmentSort::Name];
         if self.sort.is_empty() { DEFAULT } else { self.sort }
@@ -141,6 +152,21 @@ const COLUMNS: &str = "select e.id, e.name, e.current_build_id, e.description, n
 const TABLES: &str = " from environment e join namespace n on n.id = e.namespace_id \
     where e.deleted_on is null and n.deleted_on is null";
 
+/// The page of a list: its environments are found first.
+const PAGE: &str = "select e.id, e.name, e.current_build_id, e.description, n.id as namespace_id, n.name as namespace, \
+    n.metadata_ as metadata from (select e.id";
+const PAGE_TABLES: &str = " join environment e on e.id = found.id join namespace n on n.id = e.namespace_id";
+
+/// Which builds may be the current one of those in a list.
+enum Builds {
+    /// Any or none.
+    Any,
+    /// These.
+    Among(RoaringBitmap),
+    /// It has to be found out for each.
+    Unknown,
+}
+
 /// Makes the environment, or revives it where it is marked as deleted, and gives its id.
 ///
 /// What was current before it was deleted is not current after it: its files may be gone.
@@ -175,11 +201,28 @@ impl Catalogue {
     /// [`ErrorKind::Invalid`] for a cursor of a list in another order.
     pub async fn environments(&self, query: &EnvironmentQuery<'_>) -> Result<Page<Environment>> {
         const OPERATION: &str = "list environments";
-        let count = self.database.query(OPERATION, "select count(*)").push(TABLES);
-        let (total,): (i64,) = narrow(count, query).one().await?;
-        let list = narrow(self.database.query(OPERATION, COLUMNS).push(TABLES), query);
+        let scopes: Vec<&Scope> = [Some(query.scope), query.shared_with].into_iter().flatten().collect();
+        let builds = match query.of_current_build(&scopes) {
+            Some(wanted) => self.find_builds(OPERATION, &wanted).await?.map_or(Builds::Unknown, Builds::Among),
+            None => Builds::Any,
+        };
+        let list = |columns| {
+            let list = narrow(self.database.query(OPERATION, columns).push(TABLES), query);
+            match &builds {
+                Builds::Any => list,
+                Builds::Among(found) => filter::among(list, "e.current_build_id", found),
+                Builds::Unknown => narrow_by_build(list, query),
+            }
+        };
+        let total = match &builds {
+            // Each is what users of one environment get.
+            Builds::Among(found) if query.search.is_none() => i64::try_from(found.len()).unwrap_or(i64::MAX),
+            _ => list("select count(*)").one::<(i64,)>().await?.0,
+        };
         let window = query.page.window(query.order, total);
-        let rows: Vec<EnvironmentRow> = window.cut(sort(list, query, window.order)?).all().await?;
+        // Only the environments of the page are read, of others no more than an index has.
+        let page = window.cut(sort(list(PAGE), query, window.order)?).push(") found").push(PAGE_TABLES);
+        let rows: Vec<EnvironmentRow> = page::order_by(page, &columns(query), window.order).all().await?;
         let items: Result<Vec<Environment>> = rows.into_iter().map(Environment::try_from).collect();
         Ok(query.page.page(&window, items?, total, |item| Cursor {
             keys: query.sort().iter().map(|sort| Some(sort.key(item))).collect(),
@@ -290,15 +333,21 @@ fn narrow<'t>(list: Query<'t>, query: &EnvironmentQuery<'_>) -> Query<'t> {
         list = filter::environments_in_scope(list, scope);
     }
     if let Some(text) = query.search {
-        list = filter::contains(list.push(" and ("), "n.name", text).push(" or ");
+        // The database looks at each namespace once.
+        list = list.push(" and (e.namespace_id in (select named.id from namespace named where ");
+        list = filter::contains(list, "named.name", text).push(") or ");
         list = filter::contains(list, "e.name", text).push(")");
     }
     if let Some(namespace) = query.namespace {
         list = list.push(" and n.name = ").bind(namespace.as_str());
     }
-    if let Some(name) = query.name {
-        list = list.push(" and e.name = ").bind(name.as_str());
+    match query.name {
+        Some(name) => list.push(" and e.name = ").bind(name.as_str()),
+        None => list,
     }
+}
+
+fn narrow_by_build<'t>(mut list: Query<'t>, query: &EnvironmentQuery<'_>) -> Query<'t> {
     if let Some(status) = query.status {
         list = list.push(" and exists (select 1 from build b where b.id = e.current_build_id and b.status = ");
         list = list.bind(status.as_str()).push(")");
@@ -307,9 +356,13 @@ fn narrow<'t>(list: Query<'t>, query: &EnvironmentQuery<'_>) -> Query<'t> {
     filter::has_artifact(list, "e.current_build_id", query.artifact)
 }
 
+/// What the list is sorted by, the id last.
+fn columns(query: &EnvironmentQuery<'_>) -> Vec<&'static str> {
+    query.sort().iter().map(|sort| sort.column()).chain(["e.id"]).collect()
+}
+
 fn sort<'t>(list: Query<'t>, query: &EnvironmentQuery<'_>, order: Order) -> Result<Query<'t>> {
-    let mut columns: Vec<&'static str> = query.sort().iter().map(|sort| sort.column()).collect();
-    let cursor = query.page.cursor(columns.len())?;
-    columns.push("e.id");
+    let columns = columns(query);
+    let cursor = query.page.cursor(columns.len() - 1)?;
     Ok(page::sort(list, &columns, order, cursor))
 }

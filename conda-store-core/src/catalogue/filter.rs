@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::query::Query;
+use roaring::RoaringBitmap;
+
+use super::{build_facts::one_of, query::Query};
 use crate::{
     auth::{ArnPattern, Scope},
     model::ArtifactType,
 };
+
+/// So many builds are looked up one by one; of more the database is told which of those that it comes by are meant.
+const FEW: u64 = 5000;
 
 /// Columns that hold a namespace's and an environment's name.
 const NAMESPACE: &str = "n.name";
@@ -76,14 +81,58 @@ fn matches<'t>(query: Query<'t>, column: &'static str, pattern: &str) -> Query<'
     query.push(" like ").bind(escape_like(pattern).replace('*', "%")).push(" escape '!'")
 }
 
-/// `column` contains `text`, in capitals or small letters.
+/// `column`, which holds ASCII, contains `text`, in capitals or small letters.
 pub(super) fn contains<'t>(query: Query<'t>, column: &'static str, text: &str) -> Query<'t> {
-    let pattern = format!("%{}%", escape_like(text));
-    query.push("lower(").push(column).push(") like lower(").bind(pattern).push(") escape '!'")
+    let pattern = format!("%{}%", escape_like(&text.to_ascii_lowercase()));
+    // Any other collation of PostgreSQL takes several times as long.
+    query
+        .push("lower(")
+        .push(column)
+        .push_either("", " collate \"C\"")
+        .push(") like ")
+        .bind(pattern)
+        .push(" escape '!'")
 }
 
 fn escape_like(text: &str) -> String {
     text.replace('!', "!!").replace('%', "!%").replace('_', "!_")
+}
+
+/// As [`has_packages`], where so few builds are looked at that reading the packages of each is less than finding all
+/// builds with such packages.
+pub(super) fn has_packages_looked_up<'t>(mut query: Query<'t>, column: &'static str, names: &[String]) -> Query<'t> {
+    for name in names.iter().collect::<BTreeSet<_>>() {
+        query = query.push(
+            " and exists (select 1 from build_conda_package_build l \
+            join conda_package_build pb on pb.id = l.conda_package_build_id \
+            join conda_package p on p.id = pb.package_id where l.build_id = ",
+        );
+        query = query.push(column).push(" and p.name = ").bind(name.as_str());
+        // What has an offset PostgreSQL does not turn into a join.
+        query = query.push_either(")", " offset 0)");
+    }
+    query
+}
+
+/// The build in `column` is one of `builds`.
+pub(super) fn among<'t>(query: Query<'t>, column: &'static str, builds: &RoaringBitmap) -> Query<'t> {
+    let query = query.push(" and ");
+    if query.is_sqlite() || builds.len() <= FEW {
+        return one_of(query.push(column), builds);
+    }
+    let bits = bits(builds);
+    let end = i32::try_from(bits.len() * 8).unwrap_or(i32::MAX);
+    let query = query.push("case when ").push(column).push(" < ").bind(end);
+    query.push(" then get_bit(").bind(bits).push(", ").push(column).push(") = 1 else false end")
+}
+
+/// A bit for each id, the lowest of the first byte first, as PostgreSQL counts them.
+fn bits(builds: &RoaringBitmap) -> Vec<u8> {
+    let mut bits = vec![0; builds.max().map_or(0, |last| last as usize / 8 + 1)];
+    for id in builds {
+        bits[id as usize / 8] |= 1 << (id % 8);
+    }
+    bits
 }
 
 /// Each of `names` is a package of the build in `column`.

@@ -5,7 +5,8 @@
 //! those of the original and a few of our own, whose names begin with `cs_`.
 
 mod artifacts;
-mod build_counts;
+mod build_facts;
+mod build_sets;
 mod builds;
 mod create;
 mod database;

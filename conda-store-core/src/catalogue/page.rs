@@ -187,6 +187,11 @@ pub(super) fn sort<'t>(list: Query<'t>, columns: &[&'static str], order: Order, 
         Some(cursor) => behind(list, columns, order, cursor),
         None => list,
     };
+    order_by(list, columns, order)
+}
+
+/// Sorts a list by `columns`.
+pub(super) fn order_by<'t>(list: Query<'t>, columns: &[&'static str], order: Order) -> Query<'t> {
     let mut list = list.push(" order by ");
     for (index, column) in columns.iter().enumerate() {
         list = list.push(if index == 0 { "" } else { ", " }).push(column).push(order.keyword());
@@ -195,7 +200,13 @@ pub(super) fn sort<'t>(list: Query<'t>, columns: &[&'static str], order: Order, 
 }
 
 fn behind<'t>(list: Query<'t>, columns: &[&'static str], order: Order, cursor: &Cursor) -> Query<'t> {
-    let mut list = list.push(" and (");
+    let mut list = list;
+    if let (Some(column), Some(key)) = (columns.first(), cursor.keys.first()) {
+        // It follows from what comes next, but this is what an index finds.
+        list = list.push(" and ").push(column).push(order.after().trim_end()).push("= ");
+        list = list.bind(key.clone().unwrap_or_default());
+    }
+    list = list.push(" and (");
     for (index, column) in columns.iter().enumerate() {
         list = list.push(if index == 0 { "" } else { ", " }).push(column);
     }

@@ -98,11 +98,12 @@ impl CondaStore {
         self.attempt_build(build_id, number, lost, attempt).await
     }
 
-    /// Removes what builds said a while ago, and adds up how many builds there are.
+    /// Removes what builds said a while ago, gathers what they have in common, and adds up how much they take.
     async fn tidy(&self) -> Result<()> {
         self.catalogue().remove_events(EVENTS_KEPT).await?;
         self.tidy_journal().await?;
-        self.catalogue().fold_build_counts().await
+        self.catalogue().update_build_facts().await?;
+        self.catalogue().fold_usage().await
     }
 
     /// Enqueues again what the queue lost.

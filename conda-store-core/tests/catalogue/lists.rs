@@ -175,47 +175,6 @@ async fn builds_are_filtered() {
     .await;
 }
 
-/// The counts come from a table that triggers keep, whatever is written and by whom.
-#[tokio::test]
-async fn builds_are_counted_while_they_change() {
-    both(async |fixture| {
-        let everything = Scope::everything();
-        let all = BuildQuery::new(&everything, 100);
-        let team = "team".parse().unwrap();
-        let (running, attempt) = fixture.start("team/web").await;
-        let other = fixture.complete("other/web", &[]).await;
-        for step in [
-            "",
-            "insert into build_artifact (build_id, artifact_type, key) values (1, 'LOGS', 'a'), (1, 'LOGS', 'b'), \
-             (2, 'LOGS', 'c'), (2, 'LOCKFILE', 'd')",
-            "delete from build_artifact where key in ('a', 'c')",
-            "delete from build_artifact",
-            "update build set status = 'QUEUED'",
-            "update build set status = 'FAILED' where id = 2",
-        ] {
-            if !step.is_empty() {
-                fixture.execute(step).await;
-            }
-            for fold in [false, true] {
-                if fold {
-                    fixture.catalogue.fold_build_counts().await.unwrap();
-                }
-                for status in BuildStatus::ALL.map(Some).into_iter().chain([None]) {
-                    for artifact in [None, Some(ArtifactType::Logs), Some(ArtifactType::Lockfile)] {
-                        for namespace in [None, Some(&team)] {
-                            let query = BuildQuery { status, artifact, namespace, ..all.clone() };
-                            let page = fixture.catalogue.builds(&query).await.unwrap();
-                            assert_eq!(page.total, page.items.len() as u64, "{step}: {query:?}");
-                        }
-                    }
-                }
-            }
-        }
-        assert_eq!((running.0, attempt, other.0), (1, 1, 2));
-    })
-    .await;
-}
-
 #[tokio::test]
 async fn builds_come_in_every_order_a_page_at_a_time() {
     both(async |fixture| {

@@ -11,6 +11,7 @@ mod lists;
 mod namespaces;
 mod schema;
 mod search;
+mod sets;
 mod settings;
 mod specifications;
 mod support;

@@ -1,0 +1,188 @@
+//! Finding builds by what they have in common, as sets of their ids.
+
+use std::collections::BTreeSet;
+
+use roaring::RoaringBitmap;
+use sqlx::FromRow;
+
+use super::{
+    Catalogue,
+    build_facts::{read_ids, read_set},
+    filter,
+    query::Query,
+};
+use crate::{
+    Result,
+    auth::Scope,
+    model::{ArtifactType, BuildStatus, EnvironmentId, EnvironmentName, NamespaceName},
+};
+
+/// More changed builds than these are not looked at one by one: the sets are of no use until they are up to date.
+const MOST_CHANGED: usize = 1000;
+
+/// What builds are to have in common. What is empty or none does not narrow anything down.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted<'a> {
+    /// Their environment is in all of these.
+    pub(super) scopes: &'a [&'a Scope],
+    pub(super) status: Option<BuildStatus>,
+    pub(super) artifact: Option<ArtifactType>,
+    pub(super) packages: &'a [String],
+    /// They are what users of their environment get.
+    pub(super) is_current: bool,
+    pub(super) namespace: Option<&'a NamespaceName>,
+    pub(super) name: Option<&'a EnvironmentName>,
+    pub(super) environment_id: Option<EnvironmentId>,
+}
+
+/// The tables of [`Wanted::narrow`]. Left joins: what needs none of the names need not look them up.
+pub(super) const TABLES: &str = "build b left join environment e on e.id = b.environment_id \
+    left join namespace n on n.id = e.namespace_id";
+
+impl<'a> Wanted<'a> {
+    /// The conditions on each build by itself. `few` where it is clear that only a few builds are looked at.
+    pub(super) fn narrow<'t>(&self, list: Query<'t>, few: bool) -> Query<'t> {
+        let mut list = self.scopes.iter().fold(list, |list, scope| filter::environments_in_scope(list, scope));
+        if let Some(status) = self.status {
+            list = list.push(" and b.status = ").bind(status.as_str());
+        }
+        if self.is_current {
+            list = list.push(" and e.current_build_id = b.id and e.deleted_on is null and n.deleted_on is null");
+        }
+        if let Some(id) = self.environment_id {
+            list = list.push(" and b.environment_id = ").bind(id);
+        }
+        if let Some(name) = self.name {
+            list = list.push(" and e.name = ").bind(name.as_str());
+        }
+        if let Some(namespace) = self.namespace {
+            list = list.push(" and n.name = ").bind(namespace.as_str());
+        }
+        let list = filter::has_artifact(list, "b.id", self.artifact);
+        if few {
+            filter::has_packages_looked_up(list, "b.id", self.packages)
+        } else {
+            filter::has_packages(list, "b.id", self.packages)
+        }
+    }
+
+    /// Whether all builds are wanted.
+    pub(super) fn is_everything(&self) -> bool {
+        self.facts() == ["all"] && self.limiting_scopes().next().is_none() && self.name.is_none()
+    }
+
+    /// The scopes that do not cover everything.
+    fn limiting_scopes(&self) -> impl Iterator<Item = &'a Scope> {
+        self.scopes.iter().copied().filter(|scope| !scope.patterns.iter().any(|pattern| pattern.parts() == ("*", "*")))
+    }
+
+    /// The facts that all of them have, as the table names them.
+    fn facts(&self) -> Vec<String> {
+        let mut facts = Vec::new();
+        facts.extend(self.status.map(|status| format!("status/{status}")));
+        facts.extend(self.artifact.map(|artifact| format!("artifact/{artifact}")));
+        facts.extend(self.namespace.map(|namespace| format!("namespace/{namespace}")));
+        facts.extend(self.is_current.then(|| "current".to_owned()));
+        let packages: BTreeSet<&String> = self.packages.iter().collect();
+        facts.extend(packages.into_iter().map(|name| format!("package/{name}")));
+        if facts.is_empty() {
+            facts.push("all".to_owned());
+        }
+        facts
+    }
+}
+
+/// A part of a set: some of its members in either form.
+#[derive(FromRow)]
+struct PartRow {
+    part: i32,
+    builds: Option<Vec<u8>>,
+    ids: Option<String>,
+}
+
+/// Part 0 are the changed builds, part 1 those of them that are wanted; from here on each is what fulfils one condition.
+const FIRST_CONDITION: i32 = 2;
+
+impl Catalogue {
+    /// The ids of the builds that are `wanted`, unless too many changed since the sets were brought up to date.
+    pub(super) async fn find_builds(
+        &self,
+        operation: &'static str,
+        wanted: &Wanted<'_>,
+    ) -> Result<Option<RoaringBitmap>> {
+        let query =
+            self.database.query(operation, "with changed as (select distinct build_id from cs_changed_build limit ");
+        let query = query.bind(i64::try_from(MOST_CHANGED + 1).unwrap_or(i64::MAX));
+        let query = ids(query.push(") select 0 as part, cast(null as bytea) as builds, "), "build_id");
+        let query = ids(query.push(" as ids from changed union all select 1, null, "), "b.id");
+        let query = query.push(" from ").push(TABLES).push(" where b.id in (select build_id from changed)");
+        let mut query = wanted.narrow(query, true);
+        let mut conditions = FIRST_CONDITION;
+        for fact in wanted.facts() {
+            query = query.push(" union all select ").bind(conditions);
+            query = query.push(", f.builds, null from cs_build_fact f where f.fact = ").bind(fact);
+            conditions += 1;
+        }
+        for scope in wanted.limiting_scopes() {
+            query = in_scope(query, conditions, scope);
+            conditions += 1;
+        }
+        if let Some(name) = wanted.name {
+            query = of_environments(query, conditions, name);
+            conditions += 1;
+        }
+        let rows: Vec<PartRow> = query.all().await?;
+        join(rows, conditions)
+    }
+}
+
+/// The ids in `column` as text with commas.
+fn ids<'t>(query: Query<'t>, column: &'static str) -> Query<'t> {
+    query.push_either("group_concat(", "string_agg(cast(").push(column).push_either(")", " as text), ',')")
+}
+
+/// The builds of all environments that `scope` covers: whole namespaces are a fact, others are looked up.
+fn in_scope<'t>(query: Query<'t>, part: i32, scope: &Scope) -> Query<'t> {
+    let query = query.push(" union all select ").bind(part).push(
+        ", f.builds, null from cs_build_fact f where f.fact in \
+         (select 'namespace/' || n.name from namespace n where 1 = 1",
+    );
+    let query = filter::namespaces_in_scope(query, scope).push(")");
+    let others = scope.patterns.iter().filter(|pattern| pattern.parts().1 != "*").cloned().collect();
+    let others = Scope { patterns: others };
+    if others.patterns.is_empty() {
+        return query;
+    }
+    let query = ids(query.push(" union all select ").bind(part).push(", null, "), "b.id").push(
+        " from build b where b.environment_id in \
+         (select e.id from environment e join namespace n on n.id = e.namespace_id where 1 = 1",
+    );
+    filter::environments_in_scope(query, &others).push(")")
+}
+
+fn of_environments<'t>(query: Query<'t>, part: i32, name: &EnvironmentName) -> Query<'t> {
+    let query = ids(query.push(" union all select ").bind(part).push(", null, "), "b.id")
+        .push(" from build b where b.environment_id in (select e.id from environment e where e.name = ");
+    query.bind(name.as_str()).push(")")
+}
+
+/// What fulfils all conditions, where the changed builds were looked at one by one.
+fn join(rows: Vec<PartRow>, conditions: i32) -> Result<Option<RoaringBitmap>> {
+    let mut parts = vec![RoaringBitmap::new(); usize::try_from(conditions).unwrap_or_default()];
+    for row in rows {
+        let Some(part) = usize::try_from(row.part).ok().and_then(|part| parts.get_mut(part)) else { continue };
+        if let Some(bytes) = &row.builds {
+            *part |= read_set(bytes)?;
+        }
+        if let Some(text) = &row.ids {
+            part.extend(read_ids(text));
+        }
+    }
+    let mut parts = parts.into_iter();
+    let (Some(changed), Some(changed_and_wanted)) = (parts.next(), parts.next()) else { return Ok(None) };
+    if changed.len() > MOST_CHANGED as u64 {
+        return Ok(None);
+    }
+    let settled = parts.reduce(|all, part| all & part).unwrap_or_default();
+    Ok(Some((settled - changed) | changed_and_wanted))
+}
