@@ -1,4 +1,4 @@
-//! What the catalogue makes good where a queue fails.
+//! What catalogue and queue do together: what the one makes good where the other fails, and how namespaces share workers.
 #![expect(clippy::unwrap_used, reason = "a test fails where its preparation does")]
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
@@ -11,10 +11,11 @@ use conda_store_core::{
     model::BuildStatus,
     paths::{Layout, LayoutOptions},
     queue::{Queue, QueueDepth},
+    settings::SettingPlace,
     specification::{Specification, SpecificationLimits},
     testing::{ManualClock, service},
 };
-use conda_store_queue::RedisQueue;
+use conda_store_queue::{MemoryQueue, RedisQueue};
 use conda_store_storage::MemoryStorage;
 use tokio_util::sync::CancellationToken;
 
@@ -80,6 +81,47 @@ async fn a_flushed_redis_loses_no_build() {
     let build = store.catalogue().build(build_id).await.unwrap().unwrap();
     assert_eq!(build.status, BuildStatus::Building, "its next attempt is to begin");
     flush(&url, &prefix);
+}
+
+/// Hands in a build in `namespace`.
+async fn submit(store: &CondaStore, namespace: &str, environment: &str) {
+    let text = format!("name: {environment}\nchannels: []\ndependencies: []\n");
+    let specification = Specification::from_yaml(&text, &SpecificationLimits::default()).unwrap();
+    store.submit(&namespace.parse().unwrap(), specification).await.unwrap();
+}
+
+/// The namespaces of the builds that a worker gets now.
+async fn leased(store: &CondaStore, clock: &ManualClock) -> Vec<String> {
+    let mut namespaces = Vec::new();
+    while let Some(lease) = store.queue().lease("worker", LEASE).await.unwrap() {
+        let Job::Build { build_id } = Job::from_payload(&lease.payload).unwrap() else { panic!("{lease:?}") };
+        namespaces.push(store.catalogue().build(build_id).await.unwrap().unwrap().namespace.to_string());
+        clock.advance(Duration::from_millis(1));
+    }
+    namespaces
+}
+
+#[tokio::test]
+async fn namespaces_share_workers_and_have_no_more_builds_at_once_than_their_settings_say() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::new()));
+    let store = store(directory.path(), &clock, MemoryQueue::new(Arc::<ManualClock>::clone(&clock))).await;
+    let crowd = "crowd".parse().unwrap();
+    let limit = |builds: u32| serde_json::Map::from_iter([("max_concurrent_builds".to_owned(), builds.into())]);
+    store.change_settings(SettingPlace::Namespace(&crowd), &limit(2)).await.unwrap();
+    for number in 0..4 {
+        submit(&store, "crowd", &format!("env-{number}")).await;
+    }
+    clock.advance(Duration::from_millis(1));
+    for number in 0..2 {
+        submit(&store, "small", &format!("env-{number}")).await;
+    }
+    assert_eq!(leased(&store, &clock).await, ["crowd", "small", "crowd", "small"]);
+
+    // A change reaches also what waits already.
+    store.change_settings(SettingPlace::Namespace(&crowd), &limit(3)).await.unwrap();
+    clock.advance(A_WHILE);
+    store.handle(&Job::Sweep, &attempt()).await.unwrap();
+    assert_eq!(leased(&store, &clock).await, ["crowd"]);
 }
 
 /// Takes away every key of a queue, as a flush of the service does.

@@ -94,8 +94,9 @@ impl JobKind {
     #[must_use]
     pub fn priority(self) -> Priority {
         match self {
-            Self::Build | Self::CurrentBuild => Priority::INTERACTIVE,
-            Self::Artifact | Self::DeleteBuild | Self::Deletions => Priority::FOLLOW_UP,
+            // Somebody waits for artifacts, too; behind every build, those of one namespace would wait for all others'.
+            Self::Build | Self::Artifact | Self::CurrentBuild => Priority::INTERACTIVE,
+            Self::DeleteBuild | Self::Deletions => Priority::FOLLOW_UP,
             Self::Sweep | Self::StorageMetrics | Self::IndexChannels | Self::Orphans => Priority::PERIODIC,
         }
     }
@@ -159,6 +160,7 @@ impl Job {
             name: self.name(),
             payload: serde_json::to_value(self).unwrap_or_default(),
             priority: self.kind().priority(),
+            group: None,
             delay: Duration::ZERO,
             retry: RetryPolicy::default(),
             every: self.kind().every(),

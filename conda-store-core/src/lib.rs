@@ -22,6 +22,7 @@ mod deletion;
 pub mod disk;
 pub mod error;
 pub mod event;
+mod handing_in;
 pub mod hooks;
 pub mod install;
 pub mod job;

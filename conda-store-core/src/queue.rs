@@ -1,6 +1,6 @@
 //! How work reaches workers: the trait [`Queue`] and its vocabulary.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -26,10 +26,19 @@ pub struct Priority(pub i16);
 impl Priority {
     /// Housekeeping: sweeping, metrics, indices.
     pub const PERIODIC: Self = Self(-100);
-    /// What follows of something finished: artifacts, deletions.
+    /// What follows of something finished and nobody waits for: deletions.
     pub const FOLLOW_UP: Self = Self(0);
-    /// What somebody waits for.
+    /// What somebody waits for: builds and their artifacts.
     pub const INTERACTIVE: Self = Self(100);
+}
+
+/// Whose job it is. The groups that have jobs share the workers, however many jobs each has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name; the one of jobs that belong to no group is empty.
+    pub name: String,
+    /// How many jobs of the group run at once; as many as workers take where none.
+    pub at_once: Option<NonZeroU32>,
 }
 
 /// When and how often a job that failed is tried again.
@@ -68,6 +77,8 @@ pub struct NewJob {
     pub payload: serde_json::Value,
     /// How urgent it is.
     pub priority: Priority,
+    /// Whose job it is. Jobs of nobody in particular share the workers as one group more.
+    pub group: Option<Group>,
     /// Not before this long from now.
     pub delay: Duration,
     /// What happens when it fails.
@@ -165,8 +176,11 @@ pub struct QueueCapabilities {
 /// - A job is in at most one live lease. Whoever no longer holds it gets [`ErrorKind::Stale`](crate::ErrorKind::Stale)
 ///   from [`heartbeat`](Self::heartbeat), [`ack`](Self::ack), [`retry`](Self::retry) and [`release`](Self::release),
 ///   which then change nothing.
-/// - [`lease`](Self::lease) gives the due job of the highest priority, among equals the one due longest, and `None`
-///   where no job is due. It does not wait.
+/// - [`lease`](Self::lease) gives a due job of the highest priority, and `None` where no job is due. It does not wait.
+///   Among equals it gives one of the group that has the fewest jobs in live leases, among such groups one of that whose
+///   latest lease was longest ago, and within a group the one due longest.
+/// - A group has at most [`at_once`](Group::at_once) jobs in live leases, as the latest job said that was handed in for it,
+///   also one that was dropped; what is due beyond that waits, and wakes nobody.
 /// - A job whose last attempt's lease expired is leased once more with `attempt > attempts`, so that its handler can
 ///   record the loss; the holder acknowledges it.
 /// - A second job of a name that waits or runs is dropped.

@@ -3,7 +3,7 @@
 mod changes;
 mod form;
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use rattler_conda_types::Subdir;
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,8 @@ pub struct Settings {
     pub storage_threshold: u64,
     /// Whether post-link scripts of packages are run.
     pub run_link_scripts: bool,
+    /// How many builds of a namespace run at once; as many as workers take where none.
+    pub max_concurrent_builds: Option<NonZeroU32>,
 }
 
 impl Settings {
@@ -123,6 +125,7 @@ impl Default for Settings {
             default_permissions: Some(0o775),
             storage_threshold: 5 << 30,
             run_link_scripts: true,
+            max_concurrent_builds: None,
         }
     }
 }

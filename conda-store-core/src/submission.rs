@@ -144,12 +144,6 @@ impl CondaStore {
         self.queue().enqueue(job.enqueueable()).await.map(drop)
     }
 
-    pub(crate) async fn hand_in(&self, job: &Job) {
-        if let Err(error) = self.queue().enqueue(job.enqueueable()).await {
-            tracing::warn!(job.name = %job.name(), error = error.report(), "the queue takes no job; the sweeper will try again");
-        }
-    }
-
     /// Bytes free where environments are built, unless the disk does not tell.
     fn free_space(&self) -> Option<u64> {
         let space = Space::of(self.layout().store_directory());

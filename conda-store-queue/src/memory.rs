@@ -4,6 +4,7 @@ use std::{
     cmp::Reverse,
     collections::HashMap,
     fmt,
+    num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,7 +14,8 @@ use conda_store_core::{
     Result,
     clock::{Clock, Timestamp},
     queue::{
-        Cancel, Enqueued, Heartbeat, JobName, Lease, NewJob, Priority, Queue, QueueCapabilities, QueueDepth, Retry,
+        Cancel, Enqueued, Group, Heartbeat, JobName, Lease, NewJob, Priority, Queue, QueueCapabilities, QueueDepth,
+        Retry,
     },
 };
 use tokio::sync::Notify;
@@ -34,13 +36,23 @@ pub struct MemoryQueue {
 #[derive(Default)]
 struct Jobs {
     by_name: HashMap<JobName, Entry>,
+    groups: HashMap<String, Share>,
     /// Breaks the tie between jobs that are due at the same moment.
     enqueued: u64,
+}
+
+/// What a group has of the workers.
+#[derive(Default)]
+struct Share {
+    at_once: Option<NonZeroU32>,
+    /// When it last got a worker.
+    served: Option<Timestamp>,
 }
 
 struct Entry {
     payload: serde_json::Value,
     priority: Priority,
+    group: String,
     course: Course,
     number: u64,
     /// When it may be leased; of a leased one, when the lease expires.
@@ -52,8 +64,9 @@ struct Entry {
 impl Entry {
     fn new(job: &NewJob, number: u64, now: Timestamp) -> Self {
         let course = Course { retry: job.retry, every: job.every, progress: Progress::default(), canceled: false };
+        let group = job.group.as_ref().map(|group| group.name.clone()).unwrap_or_default();
         let due = now.after(job.delay);
-        Self { payload: job.payload.clone(), priority: job.priority, course, number, due, token: None }
+        Self { payload: job.payload.clone(), priority: job.priority, group, course, number, due, token: None }
     }
 
     fn take_interval(&mut self, every: Duration, now: Timestamp) {
@@ -101,8 +114,39 @@ impl Jobs {
     }
 
     fn next(&self, now: Timestamp) -> Option<JobName> {
-        let due = self.by_name.iter().filter(|(_, entry)| entry.due <= now);
-        due.min_by_key(|(_, entry)| (Reverse(entry.priority), entry.due, entry.number)).map(|(name, _)| name.clone())
+        let held = self.held_by_group(now);
+        let due = self.by_name.iter().filter(|(_, entry)| entry.due <= now && !self.is_full(&entry.group, &held));
+        let next = due.min_by_key(|(_, entry)| {
+            let group = entry.group.as_str();
+            let served = self.groups.get(group).and_then(|share| share.served);
+            (Reverse(entry.priority), held.get(group), served, entry.due, entry.number)
+        });
+        next.map(|(name, _)| name.clone())
+    }
+
+    /// When a job may be due that a worker can have.
+    fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let held = self.held_by_group(now);
+        let within_reach = |entry: &&Entry| entry.due > now || !self.is_full(&entry.group, &held);
+        self.by_name.values().filter(within_reach).map(|entry| entry.due).min()
+    }
+
+    /// How many jobs of each group are in live leases.
+    fn held_by_group(&self, now: Timestamp) -> HashMap<&str, usize> {
+        let mut held = HashMap::new();
+        for entry in self.by_name.values().filter(|entry| entry.is_held(now)) {
+            *held.entry(entry.group.as_str()).or_default() += 1;
+        }
+        held
+    }
+
+    fn is_full(&self, group: &str, held: &HashMap<&str, usize>) -> bool {
+        let at_once = self.groups.get(group).and_then(|share| share.at_once);
+        at_once.is_some_and(|at_once| held.get(group).is_some_and(|held| *held >= at_once.get() as usize))
+    }
+
+    fn take_limit(&mut self, group: &Group) {
+        self.groups.entry(group.name.clone()).or_default().at_once = group.at_once;
     }
 }
 
@@ -154,6 +198,9 @@ impl Queue for MemoryQueue {
     async fn enqueue(&self, job: NewJob) -> Result<Enqueued> {
         let now = self.clock.now();
         let mut jobs = self.jobs(now);
+        if let Some(group) = &job.group {
+            jobs.take_limit(group);
+        }
         let enqueued = if let Some(entry) = jobs.by_name.get_mut(&job.name) {
             if let Some(every) = job.every {
                 entry.take_interval(every, now);
@@ -174,15 +221,17 @@ impl Queue for MemoryQueue {
         let now = self.clock.now();
         let mut jobs = self.jobs(now);
         let Some(name) = jobs.next(now) else { return Ok(None) };
-        let entry = jobs.by_name.get_mut(&name);
-        Ok(entry.map(|entry| entry.lease(name, worker, now.after(duration))))
+        let Some(entry) = jobs.by_name.get_mut(&name) else { return Ok(None) };
+        let (group, lease) = (entry.group.clone(), entry.lease(name, worker, now.after(duration)));
+        jobs.groups.entry(group).or_default().served = Some(now);
+        Ok(Some(lease))
     }
 
     async fn ready(&self, longest: Duration) {
         // Asking for the notification before looking: a job that comes in between is not missed.
         let changed = self.changed.notified();
         let now = self.clock.now();
-        let due = self.jobs(now).by_name.values().map(|entry| entry.due).min();
+        let due = self.jobs(now).next_due(now);
         let wait = due.map_or(longest, |due| due.since(now).min(longest));
         if !wait.is_zero() {
             let _timed_out = tokio::time::timeout(wait, changed).await;

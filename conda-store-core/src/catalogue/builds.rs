@@ -1,5 +1,7 @@
 //! Reading and listing builds.
 
+use std::collections::HashMap;
+
 use chrono::NaiveDateTime;
 use roaring::RoaringBitmap;
 use sqlx::FromRow;
@@ -189,6 +191,17 @@ impl Catalogue {
         let query = self.database.query("read build", COLUMNS).push(TABLES).push(" and b.id = ").bind(id);
         let row: Option<BuildRow> = query.first().await?;
         row.map(Build::try_from).transpose()
+    }
+
+    /// The namespaces that builds are in. A build that does not exist is left out.
+    pub async fn namespaces_of(&self, builds: &[BuildId]) -> Result<HashMap<BuildId, NamespaceName>> {
+        const SELECT: &str = "select b.id, n.id, n.name from build b join environment e on e.id = b.environment_id \
+            join namespace n on n.id = e.namespace_id where b.id in (";
+        let Some((first, others)) = builds.split_first() else { return Ok(HashMap::new()) };
+        let query = self.database.query("find the namespaces of builds", SELECT).bind(*first);
+        let query = others.iter().fold(query, |query, id| query.push(", ").bind(*id));
+        let rows: Vec<(BuildId, i32, Option<String>)> = query.push(")").unprepared().all().await?;
+        rows.into_iter().map(|(build, id, name)| Ok((build, parse_name("namespace", id, name)?))).collect()
     }
 
     /// The build whose key is this hash (version 3), unless there is none.

@@ -60,10 +60,11 @@ impl CondaStore {
         let mut after = None;
         loop {
             let pending = self.catalogue().pending_artifacts(after, SWEPT_AT_ONCE).await?;
-            for (build_id, artifact_type) in &pending {
-                let job = Job::Artifact { build_id: *build_id, artifact_type: *artifact_type };
-                self.queue().enqueue(job.enqueueable()).await?;
-            }
+            let job = |(build_id, artifact_type): &(_, _)| Job::Artifact {
+                build_id: *build_id,
+                artifact_type: *artifact_type,
+            };
+            self.enqueue_each(&pending.iter().map(job).collect::<Vec<_>>()).await?;
             after = pending.last().copied();
             if pending.len() < SWEPT_AT_ONCE as usize {
                 return Ok(());

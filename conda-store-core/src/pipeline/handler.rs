@@ -111,7 +111,7 @@ impl CondaStore {
         let mut after = None;
         loop {
             let builds = self.catalogue().unfinished_builds(SETTLED, after, SWEPT_AT_ONCE).await?;
-            after = self.enqueue_each(&builds, |build_id| Job::Build { build_id }).await?;
+            after = self.enqueue_jobs(&builds, |build_id| Job::Build { build_id }).await?;
             if after.is_none() {
                 return self.enqueue_deletions().await;
             }
@@ -123,7 +123,7 @@ impl CondaStore {
         let mut after = None;
         loop {
             let builds = self.catalogue().unfinished_deletions(after, SWEPT_AT_ONCE).await?;
-            after = self.enqueue_each(&builds, |build_id| Job::DeleteBuild { build_id }).await?;
+            after = self.enqueue_jobs(&builds, |build_id| Job::DeleteBuild { build_id }).await?;
             if after.is_none() {
                 return Ok(());
             }
@@ -131,10 +131,8 @@ impl CondaStore {
     }
 
     /// Enqueues a job for each of `builds`; gives the last of them where others may follow.
-    async fn enqueue_each(&self, builds: &[BuildId], job: fn(BuildId) -> Job) -> Result<Option<BuildId>> {
-        for build_id in builds {
-            self.queue().enqueue(job(*build_id).enqueueable()).await?;
-        }
+    async fn enqueue_jobs(&self, builds: &[BuildId], job: fn(BuildId) -> Job) -> Result<Option<BuildId>> {
+        self.enqueue_each(&builds.iter().copied().map(job).collect::<Vec<_>>()).await?;
         Ok(if builds.len() < SWEPT_AT_ONCE as usize { None } else { builds.last().copied() })
     }
 

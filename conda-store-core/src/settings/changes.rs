@@ -29,6 +29,9 @@ const GLOBAL: [&str; 10] = [
     "storage_threshold",
 ];
 
+/// Settings that concern a namespace as a whole.
+const OF_NAMESPACE: [&str; 1] = ["max_concurrent_builds"];
+
 /// What settings are changed for. Those of an environment go before those of its namespace, and those before the ones of
 /// the installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +95,10 @@ impl Settings {
                 let message = format!("{name} is a global setting, it cannot be set for {place}");
                 return Err(Error::invalid(OPERATION, message));
             }
+            if matches!(place, SettingPlace::Environment(..)) && OF_NAMESPACE.contains(&name.as_str()) {
+                let message = format!("{name} is a setting of namespaces, it cannot be set for {place}");
+                return Err(Error::invalid(OPERATION, message));
+            }
             let settings = check_type(name, value)?;
             validator::check_settings(&settings).map_err(|error| {
                 Error::invalid(OPERATION, format!("{name}: {}", error.message())).with_source(error)
@@ -112,7 +119,8 @@ impl Settings {
 }
 
 /// What the names of types mean to people.
-const WORDS: [(&str, &str); 4] = [
+const WORDS: [(&str, &str); 5] = [
+    ("expected a nonzero u32", "expected a whole number from 1 on"),
     ("expected u32", "expected a whole number from 0 on"),
     ("expected u64", "expected a whole number from 0 on"),
     ("expected a sequence", "expected a list"),
@@ -145,9 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn every_name_of_the_two_lists_is_a_setting() {
+    fn every_name_of_the_lists_is_a_setting() {
         let settings = Settings::default().to_map().unwrap();
-        for name in CONFIGURED.iter().chain(&GLOBAL) {
+        for name in CONFIGURED.iter().chain(&GLOBAL).chain(&OF_NAMESPACE) {
             assert!(settings.contains_key(*name), "{name}");
         }
     }
@@ -179,7 +187,11 @@ mod tests {
         assert_snapshot!(refusal(team, json!({"default_uid": 1000})), @"default_uid is a global setting, it cannot be set for namespace team");
         assert_snapshot!(refusal(web, json!({"default_uid": 1000})), @"default_uid is a global setting, it cannot be set for environment team/web");
         assert_snapshot!(refusal(SettingPlace::Global, json!({"conda_command": "sh"})), @"conda_command is set in the configuration file alone");
+        Settings::check_changes(team, &map(json!({"max_concurrent_builds": 2}))).unwrap();
+        Settings::check_changes(SettingPlace::Global, &map(json!({"max_concurrent_builds": null}))).unwrap();
+        assert_snapshot!(refusal(web, json!({"max_concurrent_builds": 2})), @"max_concurrent_builds is a setting of namespaces, it cannot be set for environment team/web");
         for (name, value, reason) in [
+            ("max_concurrent_builds", json!(0), "expected a whole number from 1 on"),
             ("conda_default_channels", json!("main"), "expected a list"),
             ("conda_default_channels", json!(["a b"]), "is no channel"),
             ("conda_allowed_channels", json!(["https://user:secret@example.org/x"]), "carries a password"),

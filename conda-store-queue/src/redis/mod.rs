@@ -154,6 +154,10 @@ impl Queue for RedisQueue {
         let mut script = self.at(&self.scripts.enqueue, now);
         script.arg(&job.name.0).arg(digits(now.after(job.delay)));
         script.arg(or_nothing(job.every.map(|every| digits(now.after(every)))));
+        let group = job.group.as_ref();
+        let limit = group.and_then(|group| group.at_once);
+        script.arg(u8::from(group.is_some())).arg(or_nothing(limit));
+        script.arg("group").arg(group.map_or("", |group| group.name.as_str()));
         script.arg("payload").arg(job.payload.to_string()).arg("priority").arg(job.priority.0);
         script.arg("attempts").arg(job.retry.attempts).arg("attempt").arg(0).arg("handed_back").arg(0);
         script.arg("backoff").arg(whole_microseconds(job.retry.backoff));

@@ -15,13 +15,15 @@ use uuid::Uuid;
 #[cfg(feature = "amqp")]
 pub use self::broker::RabbitMq;
 use self::{
-    store::{Claimed, Pool, Store},
+    claim::{Claimed, Wish},
+    store::{Pool, Store},
     wakeup::Wakeup,
 };
 use crate::course::{Ending, Next, stale};
 
 #[cfg(feature = "amqp")]
 mod broker;
+mod claim;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -102,7 +104,7 @@ impl SqlQueue {
     /// How long until a job may be due.
     async fn next(&self) -> Option<Duration> {
         let now = self.clock.now();
-        self.store.next_due().await.ok().flatten().map(|due| due.since(now))
+        self.store.next_due(now).await.ok().flatten().map(|due| due.since(now))
     }
 
     async fn settle(&self, lease: &Lease, ending: Ending) -> Result<Option<Next>> {
@@ -134,7 +136,8 @@ impl Queue for SqlQueue {
     async fn lease(&self, worker: &str, duration: Duration) -> Result<Option<Lease>> {
         let now = self.clock.now();
         let (token, expires) = (Uuid::new_v4().to_string(), now.after(duration));
-        let claimed = self.store.claim(worker, &token, now, expires).await.map_err(self.failed("lease job"))?;
+        let wish = Wish { worker, token: &token, now, expires };
+        let claimed = self.store.claim(&wish).await.map_err(self.failed("lease job"))?;
         Ok(claimed.map(|claimed| claimed.lease(worker, token, expires)))
     }
 

@@ -86,42 +86,20 @@ macro_rules! in_transaction {
 /// Forgets the job of a name whose holder disappeared after it was canceled.
 const FORGET: &str = "delete from cs_queue_job where name = $1 and canceled and due <= $2";
 
-const INSERT: &str = "insert into cs_queue_job (name, payload, priority, due, attempts, backoff, longest, every)
-    values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (name) do nothing";
+const INSERT: &str = "insert into cs_queue_job
+    (name, payload, priority, due, attempts, backoff, longest, every, group_name)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (name) do nothing";
 
 /// Only where it changes something: a row that is locked for no reason could be skipped by a worker.
 const SET_INTERVAL: &str = "update cs_queue_job
     set every = $2, due = case when token is null and due > $3 then $3 else due end
     where name = $1 and every <> $2";
 
-#[cfg(feature = "sqlite")]
-const IS_ANY_DUE: &str = "select exists (select 1 from cs_queue_job where due <= $1 and not canceled)";
-
-#[cfg(feature = "sqlite")]
-const FORGET_ALL: &str = "delete from cs_queue_job where canceled and due <= $1";
-
-#[cfg(feature = "sqlite")]
-const CLAIM_SQLITE: &str = "update cs_queue_job set due = $2, attempt = attempt + 1, worker = $3, token = $4
-    where id = (
-        select id from cs_queue_job where due <= $1 and not canceled order by priority desc, due, id limit 1
-    )
-    returning name, payload, attempts, backoff, longest, every, attempt, handed_back, canceled";
-
-/// Rows that another worker is just taking are passed over instead of waited for.
-#[cfg(feature = "postgres")]
-const CLAIM_POSTGRES: &str = "with forgotten as (
-        delete from cs_queue_job where id in (
-            select id from cs_queue_job where canceled and due <= $1 for update skip locked
-        )
-    ), next as (
-        select id from cs_queue_job where due <= $1 and not canceled
-        order by priority desc, due, id limit 1 for update skip locked
-    )
-    update cs_queue_job as job set due = $2, attempt = attempt + 1, worker = $3, token = $4
-    from next where job.id = next.id
-    returning name, payload, attempts, backoff, longest, every, attempt, handed_back, canceled";
-
-const NEXT_DUE: &str = "select min(due) from cs_queue_job where not canceled";
+/// Only where it changes something: whoever leases a job of the group would wait for it.
+const SET_LIMIT: &str = "insert into cs_queue_group (name, at_once)
+    select cast($1 as text), cast($2 as bigint)
+    where not exists (select 1 from cs_queue_group where name = $1 and at_once is not distinct from $2)
+    on conflict (name) do update set at_once = excluded.at_once";
 
 const RENEW: &str = "update cs_queue_job set due = $3 where token = $1 and due > $2 returning canceled";
 
@@ -141,15 +119,6 @@ const DEPTH: &str = "select count(*) filter (where due <= $1 and not canceled),
         count(*) filter (where due > $1 and token is null),
         count(*) filter (where due > $1 and token is not null)
     from cs_queue_job";
-
-/// A job that was just leased.
-#[derive(FromRow)]
-pub(super) struct Claimed {
-    pub(super) name: String,
-    pub(super) payload: String,
-    #[sqlx(flatten)]
-    pub(super) course: CourseColumns,
-}
 
 /// A job whose lease just ended.
 #[derive(FromRow)]
@@ -214,9 +183,14 @@ impl Store {
                 .bind(microseconds(job.retry.backoff))
                 .bind(microseconds(job.retry.longest))
                 .bind(every)
+                .bind(job.group.as_ref().map_or("", |group| group.name.as_str()))
                 .execute(&mut *connection)
                 .await?
                 .rows_affected();
+            if let Some(group) = &job.group {
+                let at_once = group.at_once.map(|jobs| i64::from(jobs.get()));
+                sqlx::query(SET_LIMIT).bind(&group.name).bind(at_once).execute(&mut *connection).await?;
+            }
             if let (0, Some(interval)) = (inserted, job.every) {
                 let set = sqlx::query(SET_INTERVAL).bind(&job.name.0).bind(every).bind(now.after(interval));
                 set.execute(&mut *connection).await?;
@@ -224,38 +198,6 @@ impl Store {
             inserted
         });
         Ok(if inserted == 0 { Enqueued::Duplicate } else { Enqueued::New })
-    }
-
-    /// Leases the next job under `token`.
-    pub(super) async fn claim(
-        &self,
-        worker: &str,
-        token: &str,
-        now: Timestamp,
-        expires: Timestamp,
-    ) -> Result<Option<Claimed>> {
-        match &self.pool {
-            #[cfg(feature = "sqlite")]
-            Pool::Sqlite(pool) => {
-                // Readers do not wait for one another, so workers with nothing to do are in nobody's way.
-                if !sqlx::query_scalar(IS_ANY_DUE).bind(now).fetch_one(pool).await? {
-                    return Ok(None);
-                }
-                sqlx::query(FORGET_ALL).bind(now).execute(pool).await?;
-                let claim = sqlx::query_as(CLAIM_SQLITE).bind(now).bind(expires).bind(worker).bind(token);
-                claim.fetch_optional(pool).await
-            }
-            #[cfg(feature = "postgres")]
-            Pool::Postgres(pool) => {
-                let claim = sqlx::query_as(CLAIM_POSTGRES).bind(now).bind(expires).bind(worker).bind(token);
-                claim.fetch_optional(pool).await
-            }
-        }
-    }
-
-    /// When the next job is due or the next lease expires.
-    pub(super) async fn next_due(&self) -> Result<Option<Timestamp>> {
-        with_pool!(self, pool => sqlx::query_scalar(NEXT_DUE).fetch_one(pool).await)
     }
 
     /// Renews a lease and says whether the job is canceled; `None` where it is no longer held.

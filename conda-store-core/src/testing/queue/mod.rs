@@ -11,6 +11,7 @@ use crate::queue::{JobName, Lease, NewJob, Priority, Queue, RetryPolicy};
 
 pub mod cancel;
 pub mod enqueue;
+pub mod group;
 pub mod lease;
 pub mod order;
 pub mod periodic;
@@ -37,6 +38,15 @@ macro_rules! queue_suite {
             enqueue::a_second_job_of_a_waiting_name_is_dropped
             enqueue::a_second_job_of_a_running_name_is_dropped
             enqueue::a_name_is_free_once_its_job_is_done
+            group::groups_take_turns
+            group::a_pile_of_jobs_holds_up_no_other_group
+            group::the_group_with_the_fewest_leases_goes_first
+            group::urgency_goes_before_turns
+            group::a_group_has_no_more_leases_than_its_limit
+            group::the_latest_job_sets_the_limit
+            group::a_canceled_job_takes_up_room_until_it_is_settled
+            group::a_full_group_wakes_nobody
+            group::workers_never_exceed_a_limit
             lease::a_leased_job_is_not_leased_again
             lease::a_heartbeat_renews_the_lease
             lease::an_expired_lease_is_given_to_another_with_a_higher_attempt
@@ -105,6 +115,7 @@ fn job(name: &str) -> NewJob {
         name: JobName(name.into()),
         payload: serde_json::json!({ "of": name }),
         priority: Priority::FOLLOW_UP,
+        group: None,
         delay: Duration::ZERO,
         retry: RETRY,
         every: None,

@@ -1,5 +1,5 @@
--- When the next job is due or the next lease expires. ARGV: now.
-if redis.call('ZCARD', ready) > 0 then
+-- When the next job is due that a worker can have, or the next lease expires. ARGV: now.
+if next(waiting_groups()) then
     return now
 end
 local first = false

@@ -5,7 +5,7 @@ local name, every, canceled, due = ARGV[2], ARGV[4], ARGV[5], ARGV[6]
 if not is_held(name, ARGV[3]) then
     return false
 end
-local job = redis.call('HMGET', jobs .. name, 'priority', 'every', 'canceled')
+local job = redis.call('HMGET', jobs .. name, 'priority', 'every', 'canceled', 'group')
 if (job[2] or '') ~= every or (job[3] or '') ~= canceled then
     return 0
 end
@@ -15,7 +15,7 @@ if due == '' then
 else
     redis.call('HDEL', jobs .. name, 'token', 'worker')
     redis.call('HSET', jobs .. name, 'attempt', ARGV[7], 'handed_back', ARGV[8])
-    schedule(name, job[1], due)
+    schedule(name, job[1], due, job[4])
     announce()
 end
 return 1

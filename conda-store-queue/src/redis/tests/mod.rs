@@ -75,6 +75,7 @@ fn job(name: &str) -> NewJob {
         name: JobName(name.into()),
         payload: serde_json::Value::Null,
         priority: Priority::FOLLOW_UP,
+        group: None,
         delay: Duration::ZERO,
         retry: RetryPolicy::default(),
         every: None,

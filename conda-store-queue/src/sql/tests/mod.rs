@@ -74,6 +74,7 @@ fn job(name: &str) -> NewJob {
         priority: Priority::FOLLOW_UP,
         delay: Duration::ZERO,
         retry: RetryPolicy::default(),
+        group: None,
         every: None,
     }
 }

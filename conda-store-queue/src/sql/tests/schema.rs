@@ -41,5 +41,5 @@ async fn both_databases_have_the_same_columns() {
     let columns = sqlx::query_as("select name, \"notnull\" or pk from pragma_table_info('cs_queue_job') order by cid");
     let in_sqlite: Vec<(String, bool)> = columns.fetch_all(&pool).await.unwrap();
     assert_eq!(in_sqlite, in_postgres);
-    assert_eq!(in_sqlite.len(), 14);
+    assert_eq!(in_sqlite.len(), 15);
 }

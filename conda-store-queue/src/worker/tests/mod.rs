@@ -231,7 +231,7 @@ async fn a_job_of_an_unknown_kind_is_dropped_after_its_attempts() {
     let name = JobName("future/1".into());
     let retry = RetryPolicy { attempts: 2, backoff: LEASE, longest: LEASE };
     let (priority, delay, every) = (Priority::FOLLOW_UP, Duration::ZERO, None);
-    bench.queue.enqueue(NewJob { name, payload, priority, delay, retry, every }).await.unwrap();
+    bench.queue.enqueue(NewJob { name, payload, priority, group: None, delay, retry, every }).await.unwrap();
     bench.until(QueueDepth { delayed: 1, ..EMPTY }).await;
     bench.clock.advance(LEASE);
     // A worker that waits by the machine's clock does not see the manual one move; a new job wakes it.
