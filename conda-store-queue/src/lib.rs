@@ -13,12 +13,14 @@ compile_error!(
     "the feature `amqp` needs `sqlite` or `postgres`: RabbitMQ carries messages, the jobs are in a database"
 );
 
+#[cfg(all(test, any(feature = "amqp", feature = "redis")))]
+mod certificates;
 mod course;
 mod memory;
 #[cfg(any(feature = "redis", feature = "sqlite", feature = "postgres"))]
 mod news;
-#[cfg(all(test, any(feature = "amqp", feature = "redis", feature = "postgres")))]
-mod proxy;
+#[cfg(all(test, any(feature = "redis", feature = "postgres")))]
+mod outage;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

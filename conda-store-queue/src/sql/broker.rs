@@ -16,6 +16,7 @@ use lapin::{
     uri::AMQPUri,
 };
 use tokio::sync::Semaphore;
+use url::{Host, Url};
 
 use crate::{news::News, tls::authorities};
 
@@ -66,6 +67,10 @@ impl RabbitMq {
             let message = "the URL is not of the form amqp://USER:PASSWORD@HOST:PORT/VHOST (amqps:// with TLS)";
             Error::invalid(CONNECT, message)
         })?;
+        if let Some(Host::Ipv6(address)) = Url::parse(url).as_ref().ok().and_then(Url::host) {
+            // The library takes names alone, and another host where it finds none.
+            uri.authority.host = address.to_string();
+        }
         if uri.vhost.is_empty() {
             // As the original reads it.
             uri.vhost.push('/');
@@ -81,7 +86,9 @@ impl RabbitMq {
 
     /// Host, port and virtual host.
     pub(super) fn address(&self) -> String {
-        format!("{}:{}/{}", self.uri.authority.host, self.uri.authority.port, self.uri.vhost)
+        let (host, port) = (self.uri.authority.host.as_str(), self.uri.authority.port);
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        format!("{host}:{port}/{}", self.uri.vhost)
     }
 
     async fn open(&self) -> lapin::Result<(Connection, Channel)> {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use conda_store_core::{
     ErrorKind,
     clock::{Clock, SystemClock},
-    queue::{Enqueued, Heartbeat, JobName, NewJob, Priority, Queue, QueueDepth, RetryPolicy},
+    queue::{Enqueued, JobName, NewJob, Priority, Queue, QueueDepth, RetryPolicy},
     testing::{ManualClock, service},
 };
 use uuid::Uuid;

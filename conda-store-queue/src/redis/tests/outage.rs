@@ -1,7 +1,9 @@
 //! A service that goes away, comes back, or forgets.
 
+use conda_store_core::testing::Proxy;
+
 use super::*;
-use crate::proxy::Proxy;
+use crate::outage::take_away_and_give_back;
 
 #[tokio::test]
 async fn a_service_that_goes_away_is_unavailable_until_it_is_back() {
@@ -10,27 +12,9 @@ async fn a_service_that_goes_away_is_unavailable_until_it_is_back() {
     let mut proxy = Proxy::to(parsed.host_str().unwrap(), parsed.port().unwrap_or(6379)).await;
     let url = format!("redis://127.0.0.1:{}{}", proxy.port(), parsed.path());
     let queue = RedisQueue::connect(&url, &place.prefix, Arc::new(SystemClock)).await.unwrap();
-    queue.enqueue(job("held")).await.unwrap();
-    let held = queue.lease("worker", LEASE).await.unwrap().unwrap();
     sharing::until_told(&queue).await;
 
-    proxy.down().await;
-    let kinds = [
-        queue.enqueue(job("job")).await.unwrap_err().kind(),
-        queue.lease("worker", LEASE).await.unwrap_err().kind(),
-        queue.heartbeat(&held, LEASE).await.unwrap_err().kind(),
-        queue.ack(&held).await.unwrap_err().kind(),
-        queue.cancel(&held.name).await.unwrap_err().kind(),
-        queue.depth().await.unwrap_err().kind(),
-    ];
-    assert_eq!(kinds, [ErrorKind::Unavailable; 6]);
-    let waited = tokio::time::timeout(LEASE, queue.ready(Duration::from_millis(10))).await;
-    waited.expect("the wait ends at its limit");
-
-    proxy.up().await;
-    assert_eq!(queue.heartbeat(&held, LEASE).await.unwrap(), Heartbeat::Held);
-    assert_eq!(queue.enqueue(job("job")).await.unwrap(), Enqueued::New);
-    queue.ack(&held).await.unwrap();
+    take_away_and_give_back(&queue, &mut proxy).await;
     sharing::until_told(&queue).await;
 }
 

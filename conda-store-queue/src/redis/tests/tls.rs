@@ -1,11 +1,9 @@
 //! A service that speaks TLS.
 
-use std::{
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::process::{Child, Command, Stdio};
 
 use super::*;
+use crate::certificates::certificates;
 
 /// A service with a certificate that an authority of its own signed.
 struct Secured {
@@ -47,22 +45,6 @@ impl Drop for Secured {
         let _over_already = self.server.kill();
         let _status = self.server.wait();
     }
-}
-
-/// Writes `ca.pem`, and `server.pem` and `server.key` for the address 127.0.0.1.
-fn certificates(directory: &Path) {
-    std::fs::write(directory.join("extensions"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    openssl(directory, &[&["req", "-x509", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"], &key[..]]);
-    openssl(directory, &[&["req", "-subj", "/CN=server", "-keyout", "server.key", "-out", "server.csr"], &key[..]]);
-    let sign = ["x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
-    openssl(directory, &[&sign[..], &["-extfile", "extensions", "-out", "server.pem"]]);
-}
-
-fn openssl(directory: &Path, arguments: &[&[&str]]) {
-    let output = Command::new("openssl").current_dir(directory).args(arguments.concat()).output();
-    let output = output.expect("openssl is installed");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]

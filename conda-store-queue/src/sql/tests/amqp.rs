@@ -1,10 +1,10 @@
 //! RabbitMQ as the messenger: the suite on it, and what only a broker can do.
 
-use conda_store_core::ErrorKind;
+use conda_store_core::{ErrorKind, testing::Proxy};
 use lapin::{Connection, ConnectionProperties, options::QueueDeleteOptions};
 
 use super::*;
-use crate::{RabbitMq, proxy::Proxy};
+use crate::RabbitMq;
 
 /// A queue of a test's own in the broker, gone when the test is over, over a database of its own.
 struct Broker<G> {
@@ -102,6 +102,8 @@ async fn what_is_wrong_with_a_url_is_named_without_its_password() {
     }
     let error = RabbitMq::connect("amqp://guest:hunter2@127.0.0.1:1", "test").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{}", error.report());
+    let error = RabbitMq::connect("amqp://guest:hunter2@[::1]:1", "test").await.unwrap_err();
+    assert!(error.to_string().contains("rabbitmq: [::1]:1/"), "an IPv6 address is that host, not another one: {error}");
     let Some(url) = service("amqp") else { return };
     let uri: lapin::uri::AMQPUri = url.parse().unwrap();
     let address = format!("{}:{}", uri.authority.host, uri.authority.port);

@@ -13,6 +13,8 @@ use super::*;
 
 #[cfg(feature = "amqp")]
 mod amqp;
+#[cfg(feature = "amqp")]
+mod amqp_tls;
 mod outage;
 mod schema;
 mod sharing;
@@ -72,9 +74,9 @@ fn job(name: &str) -> NewJob {
         name: JobName(name.into()),
         payload: serde_json::Value::Null,
         priority: Priority::FOLLOW_UP,
+        group: None,
         delay: Duration::ZERO,
         retry: RetryPolicy::default(),
-        group: None,
         every: None,
     }
 }
