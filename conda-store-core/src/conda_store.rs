@@ -22,6 +22,7 @@ use crate::{
     queue::Queue,
     registry::ContainerRegistry,
     settings::Settings,
+    shared_solves::SharedSolves,
     solver::Solver,
     solving::SOLVES_AT_ONCE,
     storage::Storage,
@@ -60,6 +61,7 @@ pub(crate) struct Parts {
     /// Held while the log of a completed build is added to.
     pub(crate) log: tokio::sync::Mutex<()>,
     pub(crate) solves: Semaphore,
+    pub(crate) shared_solves: SharedSolves,
 }
 
 impl CondaStore {
@@ -351,6 +353,7 @@ impl CondaStoreBuilder {
             permissions: settings.permissions(),
             ..PackageStoreSettings::new(cache.join("packages"))
         };
+        let shared_solves = SharedSolves::open(cache.join("solves"), Arc::clone(&clock)).await?;
         let rules: Arc<dyn Validator> = Arc::new(Rules);
         let parts = Parts {
             catalogue: self.catalogue.ok_or_else(|| missing("catalogue"))?,
@@ -375,6 +378,7 @@ impl CondaStoreBuilder {
             channel_lists,
             log: tokio::sync::Mutex::default(),
             solves: Semaphore::new(SOLVES_AT_ONCE),
+            shared_solves,
         };
         Ok(CondaStore { parts: Arc::new(parts) })
     }

@@ -195,6 +195,8 @@ pub enum Stop {
     Stale,
     /// The worker shuts down.
     Shutdown,
+    /// Somebody else does the same just now; what is waited for will be there later, and other jobs can have this place.
+    GiveWay,
 }
 
 /// What a handler knows about the attempt it makes.

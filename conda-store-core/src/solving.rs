@@ -91,13 +91,19 @@ impl CondaStore {
             return Err(Error::invalid(OPERATION, "a lockfile is solved already"));
         };
         let request = solve_request(&conda, &settings)?;
-        let stop = CancellationToken::new();
+        let (asked, stop) = (self.clock().now(), CancellationToken::new());
         let _stops_with_the_future = stop.clone().drop_guard();
         let solve = async {
             let turn = self.parts().solves.acquire().await;
             let _turn =
                 turn.map_err(|error| Error::unexpected(OPERATION, "nothing is solved any more").with_source(error))?;
-            self.solver().solve(&request, &Silent, &stop).await
+            let solver = self.solver().as_ref();
+            loop {
+                let lock = self.parts().shared_solves.solve(solver, &request, asked, &Silent, &stop).await?;
+                if let Some(lock) = lock {
+                    return Ok(lock);
+                }
+            }
         };
         let lock = tokio::time::timeout(request.time_limit, solve).await.map_err(|_| {
             let message = format!("no solution was found within {} seconds", request.time_limit.as_secs());

@@ -22,6 +22,7 @@ mod virtual_packages;
 pub(crate) use self::{
     channel_lists::{Answer, ChannelLists, WholeList},
     url::public_url,
+    virtual_packages::virtual_packages,
 };
 pub use self::{
     client::{Client, ClientOptions},

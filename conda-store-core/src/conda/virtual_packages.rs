@@ -18,7 +18,7 @@ const OPERATION: &str = "determine virtual packages";
 /// `CONDA_OVERRIDE_ARCHSPEC` the name of a microarchitecture), or the empty string for "there is none".
 ///
 /// Looks at this machine, and so may block; what is expensive to find out is kept in `cache`.
-pub(super) fn virtual_packages(
+pub(crate) fn virtual_packages(
     platform: Subdir,
     variables: &BTreeMap<String, String>,
     cache: Option<&Path>,

@@ -12,15 +12,13 @@
 //!   another makes the package beside it, as `partial/KEY.ID`, and the first that is complete counts.
 
 use std::{
-    fs::{self, File, FileTimes, TryLockError},
-    io,
+    fs, io,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
 };
 
 use rattler_conda_types::{
@@ -29,8 +27,7 @@ use rattler_conda_types::{
 };
 use reqwest_middleware::ClientWithMiddleware;
 use tokio::sync::Semaphore;
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use uuid::Uuid;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     archive, blocking, cancelled, check,
@@ -38,15 +35,13 @@ use super::{
     manifest::Manifest,
     permissions::Permissions,
 };
-use crate::{Error, ErrorKind, Result, conda::ChannelMirrors};
+use crate::{
+    Error, ErrorKind, Result,
+    conda::ChannelMirrors,
+    file_lock::{FileLock, lock, try_lock},
+};
 
 const OPERATION: &str = "fetch package";
-/// How often the holder of a lock shows that it is alive.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
-/// After so long without a sign of life the holder of a lock is not waited for.
-const SILENCE: Duration = Duration::from_secs(10);
-/// How often a lock that another process holds is asked for; within a task, waiting is rare.
-const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How a [`PackageStore`] works.
 #[derive(Clone, Debug)]
@@ -153,7 +148,7 @@ impl PackageStore {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(package);
         }
-        let lock = lock(&self.directory.join("locks"), &key, cancellation).await?;
+        let lock = lock(OPERATION, &self.directory.join("locks"), &key, cancellation).await?;
         if let Some(package) = find(&home, record).await? {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(package);
@@ -242,77 +237,15 @@ fn place(content: &Path, home: &Path) -> Result<()> {
     }
 }
 
-/// A held lock. It is released when this is dropped.
-struct Lock {
-    name: String,
-    _file: Arc<File>,
-    _life: AbortOnDropHandle<()>,
-}
-
-impl Lock {
-    /// Shows a sign of life on the file from now on, so that whoever waits sees that the holder is not suspended.
-    fn new(name: String, file: File) -> Self {
-        let file = Arc::new(file);
-        // Not the file itself: the lock lasts until the last handle of it is closed.
-        let held = Arc::downgrade(&file);
-        let life = tokio::spawn(async move {
-            while let Some(sign) = held.upgrade() {
-                // It matters that the time changes, not what it is; without a change others do this work, too.
-                let _unchanged = sign.set_times(FileTimes::new().set_modified(SystemTime::now()));
-                drop(sign);
-                tokio::time::sleep(SIGN_OF_LIFE).await;
-            }
-        });
-        Self { name, _file: file, _life: AbortOnDropHandle::new(life) }
-    }
-}
-
-/// Waits for the lock `name` in the directory `locks`.
-///
-/// A process that was suspended keeps its locks. After a silence nobody waits for it any more: the answer is a lock of
-/// another name, and the work is done beside that of the silent one.
-async fn lock(locks: &Path, name: &str, cancellation: &CancellationToken) -> Result<Lock> {
-    let path = locks.join(name);
-    let (mut sign, mut since) = (None, Instant::now());
-    loop {
-        if let Some(file) = try_lock(&path)? {
-            return Ok(Lock::new(name.to_owned(), file));
-        }
-        let shown = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok();
-        if shown != sign {
-            (sign, since) = (shown, Instant::now());
-        }
-        if since.elapsed() > SILENCE {
-            let other = format!("{name}.{}", Uuid::new_v4().simple());
-            if let Some(file) = try_lock(&locks.join(&other))? {
-                return Ok(Lock::new(other, file));
-            }
-        }
-        if cancellation.run_until_cancelled(tokio::time::sleep(LOCK_INTERVAL)).await.is_none() {
-            return Err(cancelled(OPERATION));
-        }
-    }
-}
-
-fn try_lock(path: &Path) -> Result<Option<File>> {
-    let open = File::options().create(true).truncate(false).write(true).open(path);
-    let file = open.map_err(|error| disk(path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(disk(path, error)),
-    }
-}
-
 /// A package in the making. Dropping it removes what is unfinished, then releases the lock.
 struct Partial {
     path: PathBuf,
-    _lock: Lock,
+    _lock: FileLock,
 }
 
 impl Partial {
-    fn create(directory: &Path, lock: Lock) -> Result<Self> {
-        let path = directory.join(&lock.name);
+    fn create(directory: &Path, lock: FileLock) -> Result<Self> {
+        let path = directory.join(lock.name());
         remove_if_there(&path)?;
         fs::create_dir(&path).map_err(|error| disk(&path, error))?;
         Ok(Self { path, _lock: lock })
@@ -335,7 +268,7 @@ fn prepare(directory: &Path) -> Result<()> {
     let partial = directory.join("partial");
     for entry in fs::read_dir(&partial).map_err(|error| disk(&partial, error))? {
         let entry = entry.map_err(|error| disk(&partial, error))?;
-        if let Some(_lock) = try_lock(&directory.join("locks").join(entry.file_name()))? {
+        if let Some(_lock) = try_lock(OPERATION, &directory.join("locks").join(entry.file_name()))? {
             remove_if_there(&entry.path())?;
         }
     }

@@ -89,7 +89,7 @@ impl CondaStore {
             (Err(error), _) if error.kind() == ErrorKind::Cancelled && attempt.stop_reason().is_none() => {}
             (Ok(progress), _) => self.catalogue().set_artifact_state(build_id, &progress).await?,
             (Err(_), Some(Stop::Shutdown)) => return Ok(Outcome::HandBack),
-            (Err(_), Some(Stop::Canceled | Stop::Stale)) => {}
+            (Err(_), Some(Stop::Canceled | Stop::Stale | Stop::GiveWay)) => {}
             (Err(error), None) if error.is_temporary() && attempt.number < attempt.limit => return Err(error),
             (Err(error), None) => self.give_up_artifact(&build, artifact_type, &error).await?,
         }

@@ -34,6 +34,9 @@ impl Run<'_> {
             (Ok(Some(Stop::Canceled)), _) => self.cancel().await,
             (Ok(Some(_)), _) => self.give_way().await,
             (Ok(None), Some(Stop::Shutdown)) => self.hand_back("the worker stops").await.map(|()| Outcome::HandBack),
+            (Ok(None), Some(Stop::GiveWay)) => {
+                self.hand_back("another build is solving the same").await.map(|()| Outcome::HandBack)
+            }
             (Ok(None), Some(Stop::Stale)) => {
                 self.hand_back("the queue gave the job to another worker").await.map(|()| Outcome::Done)
             }
