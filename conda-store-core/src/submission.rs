@@ -113,18 +113,30 @@ impl CondaStore {
         Ok(())
     }
 
-    /// Calls a build off: at once where it waits, within a second where it runs.
+    /// Calls a build off: at once where it waits, within a second where it runs. Of one that is completed the artifacts
+    /// are called off that are still to be made.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) for an unknown build,
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) for one that is over.
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) for one of which nothing is left to do.
     pub async fn cancel_build(&self, build_id: BuildId) -> Result<()> {
-        self.catalogue().cancel_build(build_id).await?;
-        // The catalogue has the last word; the queue is told only so that no worker takes the job up for nothing.
-        if let Err(error) = self.queue().cancel(&Job::Build { build_id }.name()).await {
-            tracing::warn!(build.id = %build_id, error = error.report(), "could not take a canceled build out of the queue");
+        let artifacts = self.catalogue().cancel_artifacts(build_id).await?;
+        if artifacts.is_empty() {
+            self.catalogue().cancel_build(build_id).await?;
+            self.withdraw(&Job::Build { build_id }).await;
+        }
+        for artifact_type in artifacts {
+            self.withdraw(&Job::Artifact { build_id, artifact_type }).await;
         }
         Ok(())
+    }
+
+    /// Takes a job out of the queue that was called off. The catalogue has the last word; this is only so that no worker
+    /// takes the job up for nothing.
+    async fn withdraw(&self, job: &Job) {
+        if let Err(error) = self.queue().cancel(&job.name()).await {
+            tracing::warn!(job.name = %job.name(), error = error.report(), "could not take a canceled job out of the queue");
+        }
     }
 
     /// Makes a completed build the current one of its environment; a worker then changes the symlink.

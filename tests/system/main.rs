@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where its preparation does")]
 
 mod bad_input;
+mod cancel;
 mod command_line;
 mod deployment;
 mod embedding;

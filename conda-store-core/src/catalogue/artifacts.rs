@@ -120,6 +120,25 @@ pub(super) async fn write_state(
     Ok(())
 }
 
+/// Takes the row of a build, so that its artifacts, which end side by side, are written down one after the other.
+async fn lock_build(transaction: &mut Transaction<'_>, operation: &'static str, build: BuildId) -> Result<()> {
+    let lock = transaction.query(operation, "select id from build where id = ").bind(build);
+    let locked: Option<(i32,)> = lock.push_either("", " for no key update").first().await?;
+    locked.map(drop).ok_or_else(|| Error::not_found(operation, "build does not exist").with("build", build))
+}
+
+/// Has the `status_info` of a completed build name every artifact that could not be made.
+async fn write_info(transaction: &mut Transaction<'_>, operation: &'static str, build: BuildId) -> Result<()> {
+    const FAILED: &str = "select artifact_type, coalesce(message, '') from cs_artifact_state \
+        where build_id = $1 and state = 'FAILED' order by artifact_type";
+    const UPDATE: &str = "update build set status_info = $1 where id = $2 and status = $3";
+    let failed: Vec<(String, String)> = transaction.query(operation, FAILED).value(build).all().await?;
+    let info: Vec<_> = failed.iter().map(|(name, why)| format!("{name} could not be made: {why}")).collect();
+    let info = Some(info.join("; ")).filter(|info| !info.is_empty());
+    let update = transaction.query(operation, UPDATE).value(info).value(build);
+    update.value(BuildStatus::Completed.as_str()).run().await.map(drop)
+}
+
 const ARTIFACTS: &str = "select id, build_id, artifact_type, key from build_artifact where ";
 
 impl Catalogue {
@@ -133,11 +152,7 @@ impl Catalogue {
             "insert into build_artifact (build_id, artifact_type, key) values ($1, $2, $3) returning id";
         let mut transaction = self.database.begin(OPERATION).await?;
         // No constraint keeps twins away: the row of the build is the lock.
-        let lock = transaction.query(OPERATION, "select id from build where id = ").bind(build);
-        let locked: Option<(i32,)> = lock.push_either("", " for no key update").first().await?;
-        if locked.is_none() {
-            return Err(Error::not_found(OPERATION, "build does not exist").with("build", build));
-        }
+        lock_build(&mut transaction, OPERATION, build).await?;
         let present = transaction.query(OPERATION, ARTIFACTS).push("build_id = ").bind(build);
         let present = present.push(" and artifact_type = ").bind(artifact_type.as_str()).push(" and key = ").bind(key);
         let present: Option<ArtifactRow> = present.first().await?;
@@ -198,23 +213,34 @@ impl Catalogue {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) where there is no such build.
     pub async fn set_artifact_state(&self, build: BuildId, progress: &ArtifactProgress) -> Result<()> {
         const OPERATION: &str = "set the state of an artifact";
-        const FAILED: &str = "select artifact_type, coalesce(message, '') from cs_artifact_state \
-            where build_id = $1 and state = 'FAILED' order by artifact_type";
-        const UPDATE: &str = "update build set status_info = $1 where id = $2 and status = $3";
         let mut transaction = self.database.begin(OPERATION).await?;
-        // Artifacts of a build end side by side, and each writes the sentence of all.
-        let lock = transaction.query(OPERATION, "select id from build where id = ").bind(build);
-        let locked: Option<(i32,)> = lock.push_either("", " for no key update").first().await?;
-        if locked.is_none() {
-            return Err(Error::not_found(OPERATION, "build does not exist").with("build", build));
-        }
+        lock_build(&mut transaction, OPERATION, build).await?;
         write_state(&mut transaction, OPERATION, build, progress).await?;
-        let failed: Vec<(String, String)> = transaction.query(OPERATION, FAILED).value(build).all().await?;
-        let info: Vec<_> = failed.iter().map(|(name, why)| format!("{name} could not be made: {why}")).collect();
-        let info = Some(info.join("; ")).filter(|info| !info.is_empty());
-        let update = transaction.query(OPERATION, UPDATE).value(info).value(build);
-        update.value(BuildStatus::Completed.as_str()).run().await?;
+        write_info(&mut transaction, OPERATION, build).await?;
         transaction.commit(OPERATION).await
+    }
+
+    /// Calls off what is still to be made of a build, and answers what that was. It counts as what could not be made.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) where there is no such build.
+    pub async fn cancel_artifacts(&self, build: BuildId) -> Result<Vec<ArtifactType>> {
+        const OPERATION: &str = "cancel artifacts";
+        const PENDING: &str = "select artifact_type from cs_artifact_state \
+            where build_id = $1 and state = 'PENDING' order by artifact_type";
+        let mut transaction = self.database.begin(OPERATION).await?;
+        lock_build(&mut transaction, OPERATION, build).await?;
+        let pending: Vec<(String,)> = transaction.query(OPERATION, PENDING).value(build).all().await?;
+        let parse = |(text,): &(String,)| parse_type("cs_artifact_state", build.0, text);
+        let canceled = pending.iter().map(parse).collect::<Result<Vec<_>>>()?;
+        for artifact_type in &canceled {
+            let (state, message) = (ArtifactState::Failed, Some("it was canceled".to_owned()));
+            let failed = ArtifactProgress { state, message, ..ArtifactProgress::pending(*artifact_type) };
+            write_state(&mut transaction, OPERATION, build, &failed).await?;
+        }
+        write_info(&mut transaction, OPERATION, build).await?;
+        transaction.commit(OPERATION).await?;
+        Ok(canceled)
     }
 
     /// How far the artifacts of a build are, by type.

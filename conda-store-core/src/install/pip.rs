@@ -94,7 +94,8 @@ pub async fn install_pip(
     std::fs::write(&requirements, lines.join("\n") + "\n").map_err(|error| Error::io(OPERATION, error))?;
     let reports = pip.knows_reports(cancellation).await?;
     let mut command = pip.command(&["install", "--no-warn-script-location", "-r"]);
-    command.arg(&requirements).args(request.flags());
+    // What pip unpacks and builds goes when this directory does, also where pip is killed.
+    command.arg(&requirements).args(request.flags()).env("TMPDIR", directory.path());
     if reports {
         command.arg("--report").arg(&report);
     }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use rattler_conda_types::{PackageRecord, PrefixRecord};
+use tempfile::TempDir;
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
@@ -77,6 +78,8 @@ async fn run(
 ) -> Result<()> {
     let name = package.name.as_normalized();
     reporter.message(format!("running the post-link script of {name}"));
+    // It goes with whatever the script leaves there, also where that is killed.
+    let temporary = TempDir::new().map_err(|error| Error::io(OPERATION, error))?;
     let mut command = Command::new("/bin/bash");
     command
         .arg(script)
@@ -84,6 +87,7 @@ async fn run(
         .env_clear()
         .envs(process::variables(prefix, &settings.variables))
         .env("PREFIX", prefix)
+        .env("TMPDIR", temporary.path())
         .env("PKG_NAME", name)
         .env("PKG_VERSION", package.version.to_string())
         .env("PKG_BUILDNUM", package.build_number.to_string());

@@ -80,8 +80,7 @@ impl CondaStore {
         attempt: &Attempt,
     ) -> Result<Outcome> {
         let build = self.catalogue().build(build_id).await?.filter(has_environment);
-        let states = self.catalogue().artifact_states(build_id).await?;
-        let wanted = states.iter().any(|progress| *progress == ArtifactProgress::pending(artifact_type));
+        let wanted = self.wants(build_id, artifact_type).await?;
         let Some(build) = build.filter(|_| wanted) else { return Ok(Outcome::Done) };
         let making = AssertUnwindSafe(self.make(&build, artifact_type, attempt)).catch_unwind();
         let made = making.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
@@ -94,6 +93,21 @@ impl CondaStore {
             (Err(error), None) => self.give_up_artifact(&build, artifact_type, &error).await?,
         }
         Ok(Outcome::Done)
+    }
+
+    /// Whether the artifact is still to be made.
+    async fn wants(&self, build_id: BuildId, artifact_type: ArtifactType) -> Result<bool> {
+        let states = self.catalogue().artifact_states(build_id).await?;
+        Ok(states.contains(&ArtifactProgress::pending(artifact_type)))
+    }
+
+    /// Why the making of an artifact has to stop, if it has to.
+    pub(super) async fn stop_of_artifact(
+        &self,
+        build_id: BuildId,
+        artifact_type: ArtifactType,
+    ) -> Result<Option<Stop>> {
+        Ok(if self.wants(build_id, artifact_type).await? { None } else { Some(Stop::Canceled) })
     }
 
     async fn make(&self, build: &Build, artifact_type: ArtifactType, attempt: &Attempt) -> Result<ArtifactProgress> {

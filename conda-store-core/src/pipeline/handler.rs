@@ -25,7 +25,11 @@ impl JobHandler for CondaStore {
     }
 
     async fn pulse(&self, job: &Job, attempt: &Attempt) -> Result<Option<Stop>> {
-        let Job::Build { build_id } = job else { return Ok(None) };
+        let build_id = match job {
+            Job::Build { build_id } => build_id,
+            Job::Artifact { build_id, artifact_type } => return self.stop_of_artifact(*build_id, *artifact_type).await,
+            _ => return Ok(None),
+        };
         let Some(claimed) = self.parts().running.get(*build_id) else { return Ok(None) };
         // Reading is enough to learn of a stop; the claim is written anew well before it ends.
         let due = self.clock().now().since(claimed.confirmed) >= attempt.lease / RENEWALS;

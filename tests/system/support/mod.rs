@@ -19,7 +19,7 @@ pub(crate) use self::{
     database::{database, drop_database},
     events::{Event, Events},
     files::{broken_files, python_programs},
-    programs::{Program, Site, example},
+    programs::{Program, Site, example, processes_of},
 };
 
 /// The token that every test site knows, for an administrator.

@@ -34,9 +34,14 @@ impl Program {
         Ok((program, rest.with_context(|| format!("the program does not say {prefix:?}"))?))
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> i32 {
+        i32::try_from(self.0.id()).unwrap()
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.0.id()).unwrap()), signal).unwrap();
+        kill(Pid::from_raw(self.id()), signal).unwrap();
     }
 
     /// Waits for the end, and answers whether the exit code was 0.
@@ -72,6 +77,7 @@ impl Site {
         let directory = tempfile::Builder::new().prefix("cs").tempdir()?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let root = directory.path().display();
+        std::fs::create_dir(directory.path().join("tmp"))?;
         let default = format!("sqlite:{root}/conda-store.db");
         let database_url = database_url.unwrap_or(&default);
         let configuration = format!(
@@ -102,6 +108,11 @@ impl Site {
     /// Where environments are built.
     pub(crate) fn state(&self) -> PathBuf {
         self.path().join("state")
+    }
+
+    /// Where its programs keep temporary files.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.path().join("tmp")
     }
 
     /// The symlink of an environment in the default namespace; it comes a moment after its build is completed.
@@ -156,6 +167,7 @@ impl Site {
         let log = std::fs::File::create(self.path().join(format!("{name}.log")))?;
         let mut command = Command::new(example(binary)?);
         command.arg("--config").arg(self.path().join("config.yaml")).args(arguments).env("HOME", self.path());
+        command.env("TMPDIR", self.temporary());
         Program::start(command.stdout(log.try_clone()?).stderr(log))
     }
 
@@ -163,6 +175,17 @@ impl Site {
     pub(crate) fn output(&self, name: &str) -> String {
         std::fs::read_to_string(self.path().join(format!("{name}.log"))).unwrap_or_default()
     }
+}
+
+/// The processes on this machine that work on an environment below `directory`.
+pub(crate) fn processes_of(directory: &Path) -> Vec<i32> {
+    let mark = format!("CONDA_STORE_PREFIX={}/", directory.display());
+    let has_mark = |id: &i32| {
+        let variables = std::fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        variables.split(|byte| *byte == 0).any(|variable| variable.starts_with(mark.as_bytes()))
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(has_mark).collect()
 }
 
 /// The path of an example that cargo built beside this test.
