@@ -10,6 +10,7 @@ mod fuzzing;
 mod live_events;
 mod main_job;
 mod many_workers;
+mod memory;
 mod released_cli;
 mod released_ui;
 mod support;

@@ -28,6 +28,7 @@ mod page;
 mod query;
 mod record;
 mod role_mappings;
+mod run_memory;
 mod search;
 mod settings;
 mod specifications;

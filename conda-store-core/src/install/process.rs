@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
+    os::unix::process::ExitStatusExt,
     path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -21,6 +23,7 @@ use super::orphans;
 use crate::{
     Error, ErrorKind, Result,
     event::{Reporter, ReporterExt},
+    memory::MemoryKills,
 };
 
 /// How long the last lines of a program that has ended are waited for: a process that it left behind may keep its output
@@ -42,6 +45,43 @@ pub(super) fn variables(prefix: &Path, inherited: &BTreeMap<String, String>) -> 
     variables
 }
 
+/// What a shell says of a program that signal 9 ended: 128 and the number of the signal.
+const KILLED_IN_SHELL: i32 = 137;
+
+/// How a program ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    status: ExitStatus,
+    /// What the kernel had killed when it began.
+    kills: Option<MemoryKills>,
+}
+
+impl Ended {
+    pub(super) fn success(&self) -> bool {
+        self.status.success()
+    }
+
+    /// Whether signal 9 ended it or what it ran.
+    fn was_killed(&self) -> bool {
+        self.status.signal() == Some(Signal::SIGKILL as i32) || self.status.code() == Some(KILLED_IN_SHELL)
+    }
+}
+
+/// The exit status; where it was killed also why, as far as the kernel tells.
+impl fmt::Display for Ended {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.status)?;
+        if !self.was_killed() {
+            return Ok(());
+        }
+        formatter.write_str(", which is what the kernel does to programs that need more memory than they may use")?;
+        match self.kills.as_ref().and_then(MemoryKills::since_then) {
+            Some(found) => write!(formatter, ": {found}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Runs `command` to its end in a process group of its own; each line it writes goes through `line`, and from there to
 /// the reporter.
 ///
@@ -55,7 +95,8 @@ pub(super) async fn run(
     mut line: impl FnMut(String) -> String + Send,
     reporter: &dyn Reporter,
     cancellation: &CancellationToken,
-) -> Result<ExitStatus> {
+) -> Result<Ended> {
+    let kills = MemoryKills::now();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(|error| Error::io(operation, error))?;
     let _group = Group(child.id());
@@ -66,7 +107,8 @@ pub(super) async fn run(
             Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late(operation, limit))),
         }
     };
-    cancellation.run_until_cancelled(limited).await.unwrap_or_else(|| Err(super::cancelled(operation)))
+    let ended = cancellation.run_until_cancelled(limited).await.unwrap_or_else(|| Err(super::cancelled(operation)));
+    ended.map(|status| Ended { status, kills })
 }
 
 async fn follow(operation: &'static str, child: &mut Child, mut report: impl FnMut(String)) -> Result<ExitStatus> {

@@ -90,8 +90,9 @@ impl<'a> Run<'a> {
     /// Builds the environment, unless `lost` workers were too many.
     async fn work(&self, lost: u32) -> Result<Built> {
         self.open_log().await?;
+        let killed = self.look_after_lost_workers(lost).await;
         if lost >= WORKERS_LOST {
-            return Err(given_up(lost));
+            return Err(given_up(lost, killed));
         }
         self.steps().await
     }
@@ -111,11 +112,16 @@ impl<'a> Run<'a> {
     }
 }
 
-fn given_up(lost: u32) -> Error {
-    let message = format!(
-        "the build was given up after {lost} workers were lost while they had it: most often a worker is killed (signal 9) because the solve \
-         or the build needs more memory than it may use; give the workers more memory, and look for an out-of-memory kill in the logs of their hosts"
+fn given_up(lost: u32, killed: Option<String>) -> Error {
+    let reason = killed.map_or_else(
+        || {
+            "most often a worker is killed (signal 9) because the solve or the build needs more memory than it may use; \
+             give the workers more memory, and look for an out-of-memory kill in the logs of their hosts"
+                .to_owned()
+        },
+        |killed| format!("{killed}; the solve or the build needs more than the worker may use, so give the workers more memory"),
     );
+    let message = format!("the build was given up after {lost} workers were lost while they had it: {reason}");
     Error::unexpected("build environment", message)
 }
 

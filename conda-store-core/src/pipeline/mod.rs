@@ -18,6 +18,7 @@ mod handler;
 mod index;
 mod journal;
 mod log;
+mod lost_workers;
 mod observer;
 mod prefix;
 mod request;
