@@ -73,7 +73,17 @@ async fn compare() -> Result<()> {
     if let Some(url) = service("amqp") {
         measure("RabbitMQ", postgres.as_deref(), Through::RabbitMq { url, queue: prefix }).await?;
     }
-    brokers::print_their_own_benchmarks(postgres.as_deref(), service("redis").as_deref());
+    println!("\nthe services themselves on this machine, by their own benchmarks where they have one");
+    println!("{:<44}{:>14}{:>14}{:>14}", "operation", "per second", "p50", "p99");
+    if let Some(server) = &postgres {
+        brokers::postgres(server).await?;
+    }
+    if let Some(url) = service("redis") {
+        brokers::redis(&url)?;
+    }
+    if let Some(url) = service("amqp") {
+        brokers::rabbitmq(&url).await?;
+    }
     Ok(())
 }
 

@@ -32,7 +32,8 @@ impl Database {
     }
 }
 
-async fn run(server: &str, statement: String) -> Result<()> {
+/// Runs statements.
+pub(crate) async fn run(server: &str, statement: String) -> Result<()> {
     PgConnection::connect(server).await?.execute(AssertSqlSafe(statement)).await?;
     Ok(())
 }

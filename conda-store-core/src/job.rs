@@ -250,7 +250,7 @@ pub struct WorkerIdentity {
 /// # Contract
 /// - [`handle`](Self::handle) returns soon after the attempt's cancellation fires, with nothing left behind.
 /// - An error means that the job shall be tried again under its retry policy.
-/// - [`pulse`](Self::pulse) is called every half second while a job runs, renews what the handler holds, and says
+/// - [`pulse`](Self::pulse) is called four times a second while a job runs, renews what the handler holds, and says
 ///   whether to stop.
 /// - [`worker_is_there`](Self::worker_is_there) is called every few seconds from the worker's start to its end, also
 ///   while no job runs, and [`worker_is_gone`](Self::worker_is_gone) when it came to its end by itself.

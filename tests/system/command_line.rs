@@ -1,6 +1,13 @@
 //! The two programs as they are run: started, looked at from outside, and stopped.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -78,52 +85,102 @@ async fn a_standalone_server_builds_the_demonstration_and_stops_when_told() {
     assert!(stops(&mut server));
 }
 
-#[tokio::test]
-async fn a_worker_builds_watched_files_as_they_come_and_survives_broken_ones() {
-    let data = tempfile::tempdir().unwrap();
-    let channel = data.path().join("channel");
-    Box::pin(conda_store_examples::demo::channel::write(&channel, conda_store_examples::demo::packages()))
-        .await
+/// A worker that watches files, and what it makes of them.
+struct Watching {
+    data: tempfile::TempDir,
+    channel: PathBuf,
+    worker: Program,
+    /// Where it tells how it is.
+    url: String,
+}
+
+impl Watching {
+    /// Watches a directory with a broken file in it, and a file by itself that is a link to another place.
+    async fn start() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let channel = data.path().join("channel");
+        Box::pin(conda_store_examples::demo::channel::write(&channel, conda_store_examples::demo::packages()))
+            .await
+            .unwrap();
+        for directory in ["environments", "elsewhere"] {
+            fs::create_dir(data.path().join(directory)).unwrap();
+        }
+        std::os::unix::fs::symlink("elsewhere/linked.yaml", data.path().join("linked.yaml")).unwrap();
+        fs::write(data.path().join("environments/broken.yaml"), "name: [").unwrap();
+        let log = fs::File::create(data.path().join("log")).unwrap();
+        let paths = format!("[{0}/environments, {0}/linked.yaml]", data.path().display());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let worker = Program::start(
+            command("conda-store-worker", data.path())
+                .env("CONDA_STORE__CONDASTOREWORKER__ADDRESS", "127.0.0.1")
+                .env("CONDA_STORE__CONDASTOREWORKER__PORT", port.to_string())
+                .env("CONDA_STORE__CONDASTORE__FILESYSTEM_NAMESPACE", "from-files")
+                .env("CONDA_STORE__CONDASTOREWORKER__WATCH_PATHS", paths)
+                .stdout(log.try_clone().unwrap())
+                .stderr(log),
+        )
         .unwrap();
-    let watched = data.path().join("environments");
-    fs::create_dir(&watched).unwrap();
-    let environment = |name: &str| {
-        let text = format!(
-            "name: {name}\nchannels: ['file://{}']\ndependencies: [conda-store-demo-hello]\n",
-            channel.display()
-        );
-        fs::write(watched.join(format!("{name}.yaml")), text).unwrap();
-    };
-    environment("first");
-    fs::write(watched.join("broken.yaml"), "name: [").unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut worker = Program::start(
-        command("conda-store-worker", data.path())
-            .env("CONDA_STORE__CONDASTOREWORKER__ADDRESS", "127.0.0.1")
-            .env("CONDA_STORE__CONDASTOREWORKER__PORT", port.to_string())
-            .env("CONDA_STORE__CONDASTOREWORKER__WATCH_PATHS", format!("[{}]", watched.display())),
-    )
-    .unwrap();
-    let environments = data.path().join("conda-store/state/filesystem/envs");
-    let built = async |name: &str| {
-        let program = environments.join(name).join("bin/conda-store-demo-hello");
-        until(name, async || program.is_file().then_some(())).await;
-    };
-    built("first").await;
-    environment("second");
-    built("second").await;
-    let url = format!("http://127.0.0.1:{port}/");
+        Self { data, channel, worker, url: format!("http://127.0.0.1:{port}/") }
+    }
+
+    fn write(&self, file: &str, name: &str, package: &str) {
+        let text =
+            format!("name: {name}\nchannels: ['file://{}']\ndependencies: [{package}]\n", self.channel.display());
+        fs::write(self.data.path().join(file), text).unwrap();
+    }
+
+    /// Waits until the environment has this file.
+    async fn built(&self, name: &str, file: &str) {
+        let path = self.data.path().join("conda-store/state/from-files/envs").join(name).join(file);
+        until(&format!("{name} with {file}"), async || path.is_file().then_some(())).await;
+    }
+
+    /// How often an environment was built.
+    fn builds(&self, name: &str) -> usize {
+        let directories = fs::read_dir(self.data.path().join("conda-store/state/from-files")).unwrap();
+        let names = directories.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|directory| directory.ends_with(&format!("-{name}"))).count()
+    }
+}
+
+const HELLO: [&str; 2] = ["conda-store-demo-hello", "bin/conda-store-demo-hello"];
+const GREETING: [&str; 2] = ["conda-store-demo-greeting", "share/conda-store-demo/greeting.txt"];
+
+#[tokio::test]
+async fn a_worker_builds_watched_files_as_they_come_and_change_and_survives_broken_ones() {
+    let mut watching = Watching::start().await;
+    watching.write("environments/first.yaml", "first", HELLO[0]);
+    watching.built("first", HELLO[1]).await;
+    watching.write("environments/second.yaml", "second", GREETING[0]);
+    watching.built("second", GREETING[1]).await;
+    watching.write("environments/second.yaml", "second", HELLO[0]);
+    watching.built("second", HELLO[1]).await;
+    let log = fs::read_to_string(watching.data.path().join("log")).unwrap();
+    let reports = log.lines().filter(|line| line.contains("cannot be built") && line.contains("broken.yaml"));
+    assert_eq!(reports.count(), 1, "{log}");
+
+    // Written anew with the same content, and looked at again: the third is built after that.
+    watching.write("environments/first.yaml", "first", HELLO[0]);
+    watching.write("environments/broken.yaml", "third", HELLO[0]);
+    watching.built("third", HELLO[1]).await;
+    assert_eq!(["first", "second", "third"].map(|name| watching.builds(name)), [1, 2, 1]);
     for probe in ["health/live", "health/ready"] {
-        assert!(text(&format!("{url}{probe}")).await.is_some(), "{probe}");
+        assert!(text(&format!("{}{probe}", watching.url)).await.is_some(), "{probe}");
     }
-    assert!(puts(&url).await > 0, "at least the logs were written");
-    assert!(stops(&mut worker));
-    // One build each: a file that stays as it is is not built again.
-    let directories = fs::read_dir(data.path().join("conda-store/state/filesystem")).unwrap();
-    let names: Vec<_> = directories.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    for environment in ["-first", "-second"] {
-        assert_eq!(names.iter().filter(|name| name.ends_with(environment)).count(), 1, "{names:?}");
-    }
+    assert!(puts(&watching.url).await > 0, "at least the logs were written");
+    assert!(stops(&mut watching.worker));
+}
+
+#[tokio::test]
+async fn a_worker_finds_changes_that_nobody_tells_of() {
+    let mut watching = Watching::start().await;
+    // What a link leads to changes without a word from the directory that is watched, as with network file systems.
+    watching.write("elsewhere/linked.yaml", "linked", GREETING[0]);
+    watching.built("linked", GREETING[1]).await;
+    watching.write("elsewhere/linked.yaml", "linked", HELLO[0]);
+    watching.built("linked", HELLO[1]).await;
+    assert_eq!(watching.builds("linked"), 2);
+    assert!(stops(&mut watching.worker));
 }
 
 #[test]

@@ -110,11 +110,13 @@ async fn a_build_whose_workers_the_kernel_kills_is_given_up_with_words_about_mem
     let info = build["status_info"].as_str().unwrap();
     assert!(info.contains("given up after 3 workers were lost"), "{info}");
     assert!(info.contains(&group.0.display().to_string()), "{info}");
-    let log = api.text(&format!("/api/v1/build/{id}/logs/")).await.unwrap();
-    assert!(
-        log.contains("the worker of the attempt before was lost: since it took the build the kernel killed"),
-        "{log}"
-    );
+    let expected = "the worker of the attempt before was lost: since it took the build the kernel killed";
+    let begun = Instant::now();
+    // The log follows a moment later.
+    while !api.text(&format!("/api/v1/build/{id}/logs/")).await.unwrap().contains(expected) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the log does not say what happened");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Has the leases of a lost worker end now instead of after half a minute.

@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     future::pending,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use conda_store_core::{
@@ -19,7 +20,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::Instrument;
 
-use super::{Backoff, Context, PULSE};
+use super::{Backoff, Context, PULSE, QUESTION};
 use crate::course::Ending;
 
 /// A job that this worker holds.
@@ -108,7 +109,7 @@ impl Running {
     }
 
     async fn renew(&self) {
-        let mut ticks = ticks();
+        let mut ticks = ticks(PULSE);
         loop {
             ticks.tick().await;
             let asked = self.context.clock.now();
@@ -127,7 +128,7 @@ impl Running {
     }
 
     async fn ask_handler(&self, job: &Job) {
-        let mut ticks = ticks();
+        let mut ticks = ticks(QUESTION);
         let mut failing = false;
         loop {
             ticks.tick().await;
@@ -189,9 +190,9 @@ impl Running {
     }
 }
 
-/// The beats of a running job: the first after half a second, none made up for.
-fn ticks() -> tokio::time::Interval {
-    let mut ticks = interval(PULSE);
+/// The beats of a running job: the first one `every` after now, none made up for.
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(every);
     ticks.reset();
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks

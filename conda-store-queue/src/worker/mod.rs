@@ -24,8 +24,12 @@ mod presence;
 #[cfg(test)]
 mod tests;
 
-/// How often a running job's lease is renewed and its handler asked whether to go on.
+/// How often a running job's lease is renewed.
 const PULSE: Duration = Duration::from_millis(500);
+
+/// How often the handler of a running job is asked whether to go on. One that is called off has to be gone within a second,
+/// for which it needs time as well.
+const QUESTION: Duration = Duration::from_millis(250);
 
 /// How often a worker with nothing to do looks into the queue, however quiet that is.
 const PATIENCE: Duration = Duration::from_secs(10);
