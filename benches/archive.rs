@@ -2,7 +2,7 @@
 //! directory: python, numpy, pandas and flask from the test channel (`CONDA_STORE_TEST_CHANNEL`), and conda-pack 0.9 as
 //! `CONDA_STORE_TEST_CONDA_PACK` names it. Both are measured in turn, so that a busy machine slows them alike. Fails where
 //! the median of the wall times is more than [`WALL`], or that of the processor times more than [`PROCESSOR`] of
-//! conda-pack's.
+//! conda-pack's, or the archive larger than [`SIZE`] of conda-pack's.
 //!
 //!     CONDA_STORE_TEST_CHANNEL=DIRECTORY CONDA_STORE_TEST_CONDA_PACK=PROGRAM cargo bench --bench archive
 
@@ -27,7 +27,7 @@ use conda_store_core::{
     clock::SystemClock,
     conda::{Client, ClientOptions},
     install::{PackageStore, PackageStoreSettings},
-    model::ArtifactType,
+    model::{ArchiveFormat, ArtifactType},
     testing,
 };
 use conda_store_storage::{LocalStorage, LocalStorageConfig};
@@ -38,6 +38,10 @@ use self::{
     solve::{solve, solver},
 };
 
+/// The allocator that the worker has.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const SPECS: [&str; 4] = ["python=3.11", "numpy", "pandas", "flask"];
 const ROUNDS: usize = 5;
 /// The level that ours has, and conda-pack by default.
@@ -46,6 +50,8 @@ const LEVEL: &str = "4";
 const WALL: f64 = 0.25;
 /// How much of its processor time.
 const PROCESSOR: f64 = 0.5;
+/// How large the archive may be: the same level, but not the same implementation of it.
+const SIZE: f64 = 1.01;
 
 fn main() -> Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
@@ -73,9 +79,14 @@ async fn compare(channel: &Url, conda_pack: &str) -> Result<()> {
     let (our_wall, our_processor) = show("ours", &ours);
     let (their_wall, their_processor) = show("conda-pack", &theirs);
     let (wall, processor) = (our_wall / their_wall, our_processor / their_processor);
-    println!("ours / conda-pack: {wall:.3} of the wall time, {processor:.3} of the processor time");
+    let bytes = |measured: &[Measured]| u32::try_from(measured[0].bytes).map(f64::from);
+    let size = bytes(&ours)? / bytes(&theirs)?;
+    println!(
+        "ours / conda-pack: {wall:.3} of the wall time, {processor:.3} of the processor time, {size:.3} of the size"
+    );
     ensure!(wall <= WALL, "ours takes {wall:.3} of conda-pack's wall time, more than {WALL}");
     ensure!(processor <= PROCESSOR, "ours takes {processor:.3} of conda-pack's processor time, more than {PROCESSOR}");
+    ensure!(size <= SIZE, "ours has {size:.3} of conda-pack's size, more than {SIZE}");
     Ok(())
 }
 
@@ -96,6 +107,8 @@ async fn make(prefix: &Path, storage: &Path) -> Result<Measured> {
         name: "bench".parse()?,
         build_key: "bench".into(),
         channel_alias: "https://conda.anaconda.org".into(),
+        archive_format: ArchiveFormat::TarGz,
+        pip: Vec::new(),
     };
     let (begun, before) = (Instant::now(), processor_time(13)?);
     let made = artifact::make(ArtifactType::CondaPack, request, &storage).await?;

@@ -27,6 +27,7 @@ mod handing_in;
 pub mod hooks;
 pub mod install;
 pub mod job;
+mod kept_lockfile;
 pub mod lockfile;
 mod memory;
 pub mod model;

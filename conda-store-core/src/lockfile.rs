@@ -1,6 +1,8 @@
 //! conda-lock files, version 1 ([CEP 37](https://github.com/conda/ceps/blob/main/cep-0037.md)): read from people, written
 //! as artifacts, and turned into what is linked.
 
+mod forms;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -185,13 +187,7 @@ impl Lockfile {
     /// # Errors
     /// [`ErrorKind::Invalid`] with the place where a package cannot be installed.
     pub fn to_lock(&self) -> Result<Lock> {
-        let mut conda = self.0.clone();
-        conda.package.retain(|package| package.manager == Manager::Conda && is_installed(package));
-        let present: BTreeSet<_> = conda.package.iter().map(|package| package.category.clone()).collect();
-        let categories = present.into_iter().chain(["main".to_owned()]).collect();
-        let options = ImportOptions { environments: BTreeMap::from([("default".to_owned(), categories)]) };
-        let imported = rattler_lock::LockFile::from_conda_lock(&conda, &options)
-            .map_err(|error| invalid(format!("cannot use the lockfile: {error}")).with_source(error))?;
+        let imported = self.imported(|package| package.manager == Manager::Conda)?;
         let mut lock = Lock::default();
         let Some(environment) = imported.default_environment() else { return Ok(lock) };
         for platform in environment.platforms() {
@@ -202,6 +198,17 @@ impl Lockfile {
             lock.platforms.insert(platform.subdir(), records);
         }
         Ok(lock)
+    }
+
+    /// The packages of the categories `main` and `dev` that are `wanted`, as rattler has them.
+    fn imported(&self, wanted: impl Fn(&Package) -> bool) -> Result<rattler_lock::LockFile> {
+        let mut lockfile = self.0.clone();
+        lockfile.package.retain(|package| is_installed(package) && wanted(package));
+        let present: BTreeSet<_> = lockfile.package.iter().map(|package| package.category.clone()).collect();
+        let categories = present.into_iter().chain(["main".to_owned()]).collect();
+        let options = ImportOptions { environments: BTreeMap::from([("default".to_owned(), categories)]) };
+        rattler_lock::LockFile::from_conda_lock(&lockfile, &options)
+            .map_err(|error| invalid(format!("cannot use the lockfile: {error}")).with_source(error))
     }
 
     /// The pip packages of `platform` in the categories `main` and `dev`.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use self::changes::SettingPlace;
 use crate::{
     install::Permissions,
-    model::{ArtifactType, NamespaceName},
+    model::{ArchiveFormat, ArtifactType, NamespaceName},
 };
 
 /// All settings, merged for one environment.
@@ -55,6 +55,8 @@ pub struct Settings {
     pub conda_command: String,
     /// Artifacts that are made of a build.
     pub build_artifacts: Vec<ArtifactType>,
+    /// What kind of file the archive of a build is.
+    pub archive_format: ArchiveFormat,
     /// Artifacts that outlive their build.
     pub build_artifacts_kept_on_deletion: Vec<ArtifactType>,
     /// The namespace of specifications that name none.
@@ -111,7 +113,9 @@ impl Default for Settings {
                 ArtifactType::DockerManifest,
                 ArtifactType::ContainerRegistry,
                 ArtifactType::ConstructorInstaller,
+                ArtifactType::Sbom,
             ],
+            archive_format: ArchiveFormat::default(),
             build_artifacts_kept_on_deletion: vec![
                 ArtifactType::Logs,
                 ArtifactType::Lockfile,

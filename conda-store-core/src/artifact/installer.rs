@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 
-use super::{archive, tree::Tree};
+use super::{archive, compress::Compression, tree::Tree};
 use crate::storage::ByteStream;
 
 const SCRIPT: &str = include_str!("scripts/installer");
@@ -18,7 +18,7 @@ const OFFSET: &str = "@OFFSET@";
 /// The installer of an environment.
 pub(super) fn stream(tree: Tree) -> ByteStream {
     let script = SCRIPT.replace(OFFSET, &format!("{:<width$}", SCRIPT.len(), width = OFFSET.len()));
-    let content = stream::once(async { Ok(Bytes::from(script)) }).chain(archive::stream(tree));
+    let content = stream::once(async { Ok(Bytes::from(script)) }).chain(archive::stream(tree, Compression::Gzip));
     let state = (Box::pin(content), Some(Sha256::new()));
     Box::pin(stream::try_unfold(state, |(mut content, hash)| async move {
         let Some(mut hash) = hash else { return Ok(None) };

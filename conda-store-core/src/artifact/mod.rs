@@ -1,8 +1,9 @@
-//! What people take away of a completed environment: its export, an archive that can be unpacked anywhere, an installer.
+//! What people take away of a completed environment: its export, an archive that can be unpacked anywhere, an installer, and
+//! a list of what it consists of.
 //!
-//! All are made from one description of the environment, [`Tree`], and are a function of the lock alone: the path, the time
-//! and the machine of the build leave no trace in them (the export names the path, as conda's does). Documented
-//! differences to what conda-pack 0.9 makes of the same directory:
+//! All are made from one description of the environment, [`Tree`], and are a function of its name and the lock alone: the
+//! path, the time and the machine of the build leave no trace in them. Documented differences to what conda-pack 0.9 makes
+//! of the same directory:
 //!
 //! - owners, times and the order of entries are fixed; `link` in `conda-meta` says copy and hashes of files with a replaced
 //!   prefix are left out, since they hold for one prefix;
@@ -10,20 +11,29 @@
 //!   that pip wrote have conda's standard one;
 //! - a first line with arguments keeps the placeholder, for `/usr/bin/env` takes none on Linux;
 //! - compiled Python files that no package brings are left out;
+//! - activation sets the environment variables of packages and of the specification, as `conda activate` does;
+//! - a compressed tar file is a series of gzip members or Zstandard frames; a file system has its hard links as files of
+//!   their own;
 //! - `conda-unpack` is a shell script and needs no Python, so there is no `conda_unpack_progress.py`; it also gives programs
 //!   back the absolute path of their interpreter.
 
 mod archive;
+mod compress;
 mod conda_meta;
+mod contents;
+mod distributions;
 mod export;
-mod gzip;
 mod installer;
+mod license;
 mod placeholder;
 mod portable;
+mod sbom;
 mod shell;
+mod squashfs;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod variables;
 
 use std::{
     path::PathBuf,
@@ -36,14 +46,17 @@ use sha2::{Digest, Sha256};
 use crate::{
     Error, ErrorKind, Result,
     install::blocking,
-    model::{ArtifactType, EnvironmentName},
+    lockfile::PipPackage,
+    model::{ArchiveFormat, ArtifactType, EnvironmentName},
     storage::{Body, ByteStream, Storage, StorageKey},
 };
 
+use self::compress::Compression;
 pub use self::tree::{Entry, EntryKind, Tree};
 
 /// The artifacts that [`make`] makes.
-pub const MADE: [ArtifactType; 3] = [ArtifactType::Yaml, ArtifactType::CondaPack, ArtifactType::ConstructorInstaller];
+pub const MADE: [ArtifactType; 4] =
+    [ArtifactType::Yaml, ArtifactType::CondaPack, ArtifactType::ConstructorInstaller, ArtifactType::Sbom];
 
 /// What an artifact is to be made of.
 #[derive(Clone, Debug)]
@@ -56,6 +69,10 @@ pub struct Request {
     pub build_key: String,
     /// What stands in front of the channels that are called by a name.
     pub channel_alias: String,
+    /// What kind of file the archive is.
+    pub archive_format: ArchiveFormat,
+    /// What the lockfile of the build says of what pip installed.
+    pub pip: Vec<PipPackage>,
 }
 
 /// An artifact in storage.
@@ -80,21 +97,37 @@ pub(crate) fn made_of(wanted: &[ArtifactType]) -> Vec<ArtifactType> {
 /// [`ErrorKind::Unsupported`] for one that is not in [`MADE`]; [`ErrorKind::Corrupt`] where `conda-meta` cannot be read;
 /// what the file system and the storage say.
 pub async fn make(artifact_type: ArtifactType, request: Request, storage: &dyn Storage) -> Result<Made> {
-    let Request { prefix, name, build_key, channel_alias } = request;
+    let (key, content) = content(artifact_type, request).await?;
+    publish(storage, key.parse()?, content).await
+}
+
+/// The key of an artifact and its bytes.
+async fn content(artifact_type: ArtifactType, request: Request) -> Result<(String, ByteStream)> {
+    let Request { prefix, name, build_key, channel_alias, archive_format, pip } = request;
     let tree = blocking("read environment", move || Tree::read(&prefix)).await?;
-    match artifact_type {
+    Ok(match artifact_type {
         ArtifactType::Yaml => {
             let text = blocking("export environment", move || export::export(&tree, &name, &channel_alias)).await?;
-            publish(storage, format!("yaml/{build_key}.yml"), bytes(text)).await
+            (format!("yaml/{build_key}.yml"), bytes(text))
         }
-        ArtifactType::CondaPack => publish(storage, format!("archive/{build_key}.tar.gz"), archive::stream(tree)).await,
-        ArtifactType::ConstructorInstaller => {
-            publish(storage, format!("installer/{build_key}.sh"), installer::stream(tree)).await
+        ArtifactType::CondaPack => (format!("archive/{build_key}.{archive_format}"), archive(tree, archive_format)),
+        ArtifactType::ConstructorInstaller => (format!("installer/{build_key}.sh"), installer::stream(tree)),
+        ArtifactType::Sbom => {
+            let text = blocking("list packages", move || sbom::sbom(&tree, &name, &pip)).await?;
+            (format!("sbom/{build_key}.spdx.json"), bytes(text))
         }
         other => {
             let message = format!("{other} is not made of a completed environment");
-            Err(Error::new(ErrorKind::Unsupported, "make artifact", message))
+            return Err(Error::new(ErrorKind::Unsupported, "make artifact", message));
         }
+    })
+}
+
+fn archive(tree: Tree, format: ArchiveFormat) -> ByteStream {
+    match format {
+        ArchiveFormat::TarGz => archive::stream(tree, Compression::Gzip),
+        ArchiveFormat::TarZst => archive::stream(tree, Compression::Zstandard),
+        ArchiveFormat::Squashfs => squashfs::stream(tree),
     }
 }
 
@@ -103,8 +136,7 @@ fn bytes(text: String) -> ByteStream {
 }
 
 /// Puts what `stream` yields into storage, and measures it on the way.
-async fn publish(storage: &dyn Storage, key: String, stream: ByteStream) -> Result<Made> {
-    let key: StorageKey = key.parse()?;
+async fn publish(storage: &dyn Storage, key: StorageKey, stream: ByteStream) -> Result<Made> {
     let measured = Arc::new(Mutex::new((Sha256::new(), 0)));
     let measure = Arc::clone(&measured);
     let stream = stream.inspect_ok(move |bytes| {

@@ -1,20 +1,39 @@
 //! The scripts of an archive, and what is written into them.
 
-use std::{os::unix::ffi::OsStrExt, path::Path};
+use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::Path};
 
 use super::{placeholder::Held, portable::Repair};
 
-/// `bin/activate` for shells like bash.
-pub(super) const ACTIVATE: &str = include_str!("scripts/activate");
+/// `bin/activate` for shells like bash, and `bin/activate.fish`, before the variables that they set.
+const ACTIVATE: &str = include_str!("scripts/activate");
+const ACTIVATE_FISH: &str = include_str!("scripts/activate.fish");
 
-/// `bin/activate.fish`.
-pub(super) const ACTIVATE_FISH: &str = include_str!("scripts/activate.fish");
+/// The line that the variables take the place of.
+const VARIABLES: &str = "@VARIABLES@\n";
 
 /// `bin/deactivate` for shells like bash.
 pub(super) const DEACTIVATE: &str = include_str!("scripts/deactivate");
 
 /// `bin/conda-unpack` before the list of what it has to do.
 const CONDA_UNPACK: &str = include_str!("scripts/conda-unpack");
+
+/// `bin/activate` of an environment that was at `prefix`, with its variables.
+pub(super) fn activate(variables: &BTreeMap<String, String>, prefix: &str) -> Vec<u8> {
+    let lines = variables.iter().map(|(name, value)| {
+        let parts = value.split(prefix).map(|part| format!("'{}'", part.replace('\'', r"'\''")));
+        format!("    _conda_store_set {name} {}\n", parts.collect::<Vec<_>>().join("\"$_conda_store_prefix\""))
+    });
+    ACTIVATE.replace(VARIABLES, &lines.collect::<String>()).into_bytes()
+}
+
+/// As [`activate`], for `bin/activate.fish`.
+pub(super) fn activate_fish(variables: &BTreeMap<String, String>, prefix: &str) -> Vec<u8> {
+    let lines = variables.iter().map(|(name, value)| {
+        let parts = value.split(prefix).map(|part| format!("'{}'", part.replace('\\', r"\\").replace('\'', r"\'")));
+        format!("_conda_store_set {name} {}\n", parts.collect::<Vec<_>>().join("\"$CONDA_PREFIX\""))
+    });
+    ACTIVATE_FISH.replace(VARIABLES, &lines.collect::<String>()).into_bytes()
+}
 
 /// `bin/conda-unpack`, which does what [`repair`] has written.
 pub(super) fn conda_unpack(repairs: &[u8]) -> Vec<u8> {

@@ -19,6 +19,9 @@ const OPERATION: &str = "read environment";
 const NOT_OF_THE_ENVIRONMENT: [&str; 9] =
     [".conda_lock", ".index", ".nonadmin", ".unionfs", "conda-bld", "conda-recipes", "envs", "pkgs", "users"];
 
+/// Scripts of old versions of conda.
+const CONDA_SCRIPTS: [Option<&str>; 3] = [Some("bin/activate"), Some("bin/conda"), Some("bin/deactivate")];
+
 /// The time of environments whose packages tell none: the first that every archive format can hold, in seconds since 1970.
 const NO_TIME: i64 = 315_532_800;
 
@@ -82,10 +85,16 @@ impl Tree {
         let prefix_text = prefix.to_str().map(str::to_owned).ok_or_else(|| {
             Error::invalid(OPERATION, format!("prefix '{}' has to be a path in UTF-8", prefix.display()))
         })?;
-        let records = records(prefix)?;
+        // Side by side, since nothing else can begin before.
+        let (records, files) = std::thread::scope(|scope| {
+            let walk = scope.spawn(|| files(prefix));
+            (records(prefix), walk.join())
+        });
+        let defect = |_| Error::unexpected(OPERATION, "the walk through the directory ended by a defect");
+        let (records, files) = (records?, files.map_err(defect)??);
         let mut tree =
             Self { prefix: prefix.to_owned(), prefix_text, time: time(&records), records, entries: Vec::new() };
-        tree.entries = Walk::of(&tree).all()?;
+        tree.entries = Entries::of(&tree).all(files)?;
         Ok(tree)
     }
 
@@ -138,14 +147,46 @@ fn time(records: &[PrefixRecord]) -> i64 {
     times.map(TimestampMs::timestamp).max().unwrap_or(NO_TIME).max(NO_TIME)
 }
 
-/// A walk through the directory.
-struct Walk<'a> {
-    tree: &'a Tree,
-    owners: HashMap<PathBuf, Origin>,
-    files: Vec<(PathBuf, Metadata)>,
+/// Everything below `prefix` that is of the environment: files, links and empty directories, sorted by path.
+fn files(prefix: &Path) -> Result<Vec<(PathBuf, Metadata)>> {
+    let mut files = Vec::new();
+    enter(prefix, Path::new(""), &mut files)?;
+    files.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
+    Ok(files)
 }
 
-impl<'a> Walk<'a> {
+/// Adds what is in a directory; says whether there was nothing in it.
+fn enter(prefix: &Path, directory: &Path, files: &mut Vec<(PathBuf, Metadata)>) -> Result<bool> {
+    let path = prefix.join(directory);
+    let mut is_empty = true;
+    for entry in fs::read_dir(&path).map_err(|error| failed(error, &path))? {
+        let entry = entry.map_err(|error| failed(error, &path))?;
+        is_empty = false;
+        let name = entry.file_name();
+        if directory == Path::new("") && is_left_out(&name.to_string_lossy()) {
+            continue;
+        }
+        let path = directory.join(name);
+        let found = entry.metadata().map_err(|error| failed(error, &entry.path()))?;
+        if !found.is_dir() || enter(prefix, &path, files)? {
+            files.push((path, found));
+        }
+    }
+    Ok(is_empty)
+}
+
+/// Whether this, at the top of the directory, is none of the environment's.
+fn is_left_out(name: &str) -> bool {
+    NOT_OF_THE_ENVIRONMENT.contains(&name) || name.ends_with('~')
+}
+
+/// What becomes of the files that were found.
+struct Entries<'a> {
+    tree: &'a Tree,
+    owners: HashMap<PathBuf, Origin>,
+}
+
+impl<'a> Entries<'a> {
     fn of(tree: &'a Tree) -> Self {
         let mut owners = HashMap::new();
         for (number, record) in tree.records.iter().enumerate() {
@@ -154,53 +195,19 @@ impl<'a> Walk<'a> {
             }
             owners.insert(Path::new("conda-meta").join(record.file_name()), Origin::Record(number));
         }
-        Self { tree, owners, files: Vec::new() }
+        Self { tree, owners }
     }
 
-    fn all(mut self) -> Result<Vec<Entry>> {
-        self.enter(Path::new(""))?;
-        let mut files = std::mem::take(&mut self.files);
-        files.sort_by(|a, b| a.0.as_os_str().cmp(b.0.as_os_str()));
+    fn all(self, files: Vec<(PathBuf, Metadata)>) -> Result<Vec<Entry>> {
         let paths: HashSet<PathBuf> = files.iter().map(|(path, _)| path.clone()).collect();
-        // Python compiles anew what it imports.
+        // Python compiles anew what it imports, and old versions of conda put the scripts into environments that are active.
         let is_kept = |path: &PathBuf| {
-            self.owners.contains_key(path) || source(path).is_none_or(|source| !paths.contains(&source))
+            self.owners.contains_key(path)
+                || source(path).is_none_or(|source| !paths.contains(&source)) && !CONDA_SCRIPTS.contains(&path.to_str())
         };
         let mut seen = HashMap::new();
         let files = files.into_iter().filter(|(path, _)| is_kept(path));
         files.map(|(path, found)| self.entry(path, &found, &mut seen)).collect()
-    }
-
-    /// Looks through a directory; says whether there was nothing in it.
-    fn enter(&mut self, directory: &Path) -> Result<bool> {
-        let path = self.tree.prefix.join(directory);
-        let mut is_empty = true;
-        for entry in fs::read_dir(&path).map_err(|error| failed(error, &path))? {
-            let entry = entry.map_err(|error| failed(error, &path))?;
-            is_empty = false;
-            let path = directory.join(entry.file_name());
-            if self.is_left_out(&path) {
-                continue;
-            }
-            let found = entry.metadata().map_err(|error| failed(error, &entry.path()))?;
-            if !found.is_dir() || self.enter(&path)? {
-                self.files.push((path, found));
-            }
-        }
-        Ok(is_empty)
-    }
-
-    fn is_left_out(&self, path: &Path) -> bool {
-        let Some(name) = path.file_name().map(OsStr::to_string_lossy) else { return false };
-        let is_at_top = path.parent() == Some(Path::new(""));
-        if is_at_top && (NOT_OF_THE_ENVIRONMENT.contains(&name.as_ref()) || name.ends_with('~')) {
-            return true;
-        }
-        if self.owners.contains_key(path) {
-            return false;
-        }
-        // Old versions of conda put these into environments that are active.
-        ["bin/activate", "bin/conda", "bin/deactivate"].iter().any(|file| path == Path::new(file))
     }
 
     fn entry(&self, path: PathBuf, found: &Metadata, seen: &mut HashMap<(u64, u64), PathBuf>) -> Result<Entry> {

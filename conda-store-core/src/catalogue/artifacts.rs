@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use sqlx::FromRow;
 
 use super::{Catalogue, error, query::Transaction};
@@ -51,6 +52,18 @@ impl ArtifactProgress {
     pub fn pending(artifact_type: ArtifactType) -> Self {
         Self { artifact_type, state: ArtifactState::Pending, message: None, sha256: None, size: None }
     }
+
+    /// An artifact that is there, which is `content`.
+    #[must_use]
+    pub fn done(artifact_type: ArtifactType, content: &[u8]) -> Self {
+        Self {
+            artifact_type,
+            state: ArtifactState::Done,
+            message: None,
+            sha256: Some(hex::encode(Sha256::digest(content))),
+            size: i64::try_from(content.len()).ok(),
+        }
+    }
 }
 
 #[derive(FromRow)]
@@ -59,6 +72,8 @@ struct ArtifactRow {
     build_id: Option<i32>,
     artifact_type: String,
     key: Option<String>,
+    sha256: Option<String>,
+    size: Option<i64>,
 }
 
 impl TryFrom<ArtifactRow> for Artifact {
@@ -71,6 +86,8 @@ impl TryFrom<ArtifactRow> for Artifact {
             build_id: BuildId(row.build_id.ok_or_else(missing("build_id"))?),
             artifact_type: parse_type("build_artifact", row.id, &row.artifact_type)?,
             key: row.key.ok_or_else(missing("key"))?,
+            sha256: row.sha256,
+            size: row.size,
         })
     }
 }
@@ -139,7 +156,15 @@ async fn write_info(transaction: &mut Transaction<'_>, operation: &'static str, 
     update.value(BuildStatus::Completed.as_str()).run().await.map(drop)
 }
 
-const ARTIFACTS: &str = "select id, build_id, artifact_type, key from build_artifact where ";
+/// The artifacts of both tables, with what is known of each since it was made.
+const ARTIFACTS: &str = "select a.id, a.build_id, a.artifact_type, a.key, s.sha256, s.size from \
+    (select id, build_id, artifact_type, key from build_artifact \
+    union all select id, build_id, artifact_type, key from cs_artifact) a \
+    left join cs_artifact_state s on s.build_id = a.build_id and s.artifact_type = a.artifact_type where ";
+
+/// Those of some keys that are in either table.
+const KEYS: &str = "select distinct key from (select key from build_artifact union all select key from cs_artifact) a \
+    where key in (";
 
 impl Catalogue {
     /// Writes down where an artifact of a build is; once only, however often it is told.
@@ -150,59 +175,73 @@ impl Catalogue {
         const OPERATION: &str = "add artifact";
         const INSERT: &str =
             "insert into build_artifact (build_id, artifact_type, key) values ($1, $2, $3) returning id";
+        // PostgreSQL counts downwards by itself.
+        const INSERT_OWN: [&str; 2] = [
+            "insert into cs_artifact (id, build_id, artifact_type, key) \
+             values ((select coalesce(min(id), 0) - 1 from cs_artifact), $1, $2, $3) returning id",
+            "insert into cs_artifact (build_id, artifact_type, key) values ($1, $2, $3) returning id",
+        ];
         let mut transaction = self.database.begin(OPERATION).await?;
         // No constraint keeps twins away: the row of the build is the lock.
         lock_build(&mut transaction, OPERATION, build).await?;
-        let present = transaction.query(OPERATION, ARTIFACTS).push("build_id = ").bind(build);
-        let present = present.push(" and artifact_type = ").bind(artifact_type.as_str()).push(" and key = ").bind(key);
-        let present: Option<ArtifactRow> = present.first().await?;
+        let present = transaction.query(OPERATION, ARTIFACTS).push("a.build_id = ").bind(build);
+        let present = present.push(" and a.artifact_type = ").bind(artifact_type.as_str());
+        let present: Option<ArtifactRow> = present.push(" and a.key = ").bind(key).first().await?;
         if let Some(row) = present {
             return Ok(ArtifactId(row.id));
         }
-        let insert = transaction.query(OPERATION, INSERT).value(build).value(artifact_type.as_str()).value(key);
-        let (id,): (i32,) = insert.one().await?;
+        let insert = transaction.query(OPERATION, "");
+        let insert = if artifact_type.is_original() {
+            insert.push(INSERT)
+        } else {
+            insert.push_either(INSERT_OWN[0], INSERT_OWN[1])
+        };
+        let (id,): (i32,) = insert.value(build).value(artifact_type.as_str()).value(key).one().await?;
         transaction.commit(OPERATION).await?;
         Ok(ArtifactId(id))
     }
 
-    /// The artifacts of a build, in the order they were added.
+    /// The artifacts of a build, in the order they were added, those that the original does not know last.
     pub async fn artifacts(&self, build: BuildId) -> Result<Vec<Artifact>> {
-        let query = self.database.query("list artifacts", ARTIFACTS).push("build_id = ").bind(build);
-        let rows: Vec<ArtifactRow> = query.push(" order by id").all().await?;
-        rows.into_iter().map(Artifact::try_from).collect()
+        self.artifacts_of(&[build]).await
     }
 
-    /// The artifacts of several builds, in the order they were added.
+    /// The artifacts of several builds, in the same order.
     pub async fn artifacts_of(&self, builds: &[BuildId]) -> Result<Vec<Artifact>> {
         let Some((first, others)) = builds.split_first() else { return Ok(Vec::new()) };
-        let query = self.database.query("list artifacts", ARTIFACTS).push("build_id in (").bind(*first);
+        let query = self.database.query("list artifacts", ARTIFACTS).push("a.build_id in (").bind(*first);
         let query = others.iter().fold(query, |query, id| query.push(", ").bind(*id));
-        let rows: Vec<ArtifactRow> = query.push(") order by id").all().await?;
+        let rows: Vec<ArtifactRow> = query.push(") order by a.id < 0, abs(a.id)").all().await?;
         rows.into_iter().map(Artifact::try_from).collect()
     }
 
     /// The artifact at this key, of the newest build that has it; `None` where no build has.
     pub async fn artifact_by_key(&self, key: &str) -> Result<Option<Artifact>> {
-        let query = self.database.query("find artifact", ARTIFACTS).push("key = ").bind(key);
-        let row: Option<ArtifactRow> = query.push(" order by build_id desc, id desc limit 1").first().await?;
+        let query = self.database.query("find artifact", ARTIFACTS).push("a.key = ").bind(key);
+        let row: Option<ArtifactRow> = query.push(" order by a.build_id desc, a.id desc limit 1").first().await?;
         row.map(Artifact::try_from).transpose()
     }
 
     /// Those of `keys` at which an artifact is.
     pub async fn known_artifact_keys(&self, keys: &[&str]) -> Result<HashSet<String>> {
         let Some((first, others)) = keys.split_first() else { return Ok(HashSet::new()) };
-        let query = self.database.query("find artifacts", "select distinct key from build_artifact where key in (");
-        let query =
-            others.iter().fold(query.bind((*first).to_owned()), |query, key| query.push(", ").bind((*key).to_owned()));
+        let query = self.database.query("find artifacts", KEYS).bind((*first).to_owned());
+        let query = others.iter().fold(query, |query, key| query.push(", ").bind((*key).to_owned()));
         let rows: Vec<(String,)> = query.push(")").unprepared().all().await?;
         Ok(rows.into_iter().map(|(key,)| key).collect())
     }
 
-    /// Artifacts that are kept in storage: at most `limit`, in the order they were added, beginning behind `after`.
+    /// Artifacts that are kept in storage: at most `limit`, by id, beginning behind `after`.
     pub async fn stored_artifacts(&self, after: Option<ArtifactId>, limit: usize) -> Result<Vec<Artifact>> {
-        let query = self.database.query("list artifacts", ARTIFACTS).push("id > ").bind(after.map_or(0, |id| id.0));
-        let query = query.push(" and artifact_type not in ('DIRECTORY', 'CONTAINER_REGISTRY') order by id limit ");
-        let rows: Vec<ArtifactRow> = query.bind(i64::try_from(limit).unwrap_or(i64::MAX)).all().await?;
+        // Each table is read by its key, and no farther than the limit.
+        const SELECT: &str = "select a.id, a.build_id, a.artifact_type, a.key, null as sha256, null as size from \
+            (select * from (select id, build_id, artifact_type, key from cs_artifact \
+            where id > $1 order by id limit $2) o \
+            union all select * from (select id, build_id, artifact_type, key from build_artifact \
+            where id > $1 and artifact_type not in ('DIRECTORY', 'CONTAINER_REGISTRY') order by id limit $2) b) a \
+            order by a.id limit $2";
+        let query = self.database.query("list artifacts", SELECT).value(after.map_or(i32::MIN, |id| id.0));
+        let rows: Vec<ArtifactRow> = query.value(i64::try_from(limit).unwrap_or(i64::MAX)).all().await?;
         rows.into_iter().map(Artifact::try_from).collect()
     }
 

@@ -93,6 +93,7 @@ async fn facts(transaction: &mut Transaction<'_>, builds: &RoaringBitmap) -> Res
             ("'all'", "build b", "b.id"),
             ("'status/' || b.status", "build b", "b.id"),
             ("'artifact/' || a.artifact_type", "build_artifact a", "a.build_id"),
+            ("'artifact/' || a.artifact_type", "cs_artifact a", "a.build_id"),
             (
                 "'namespace/' || n.name",
                 "build b join environment e on e.id = b.environment_id join namespace n on n.id = e.namespace_id",

@@ -191,21 +191,28 @@ impl Catalogue {
 
     /// Whether another build has an artifact at the same place.
     pub async fn is_shared_artifact(&self, artifact: &Artifact) -> Result<bool> {
-        const SELECT: &str = "select count(*) from build_artifact where key = $1 and build_id <> $2";
+        const SELECT: &str = "select count(*) from (select build_id, key from build_artifact \
+            union all select build_id, key from cs_artifact) a where key = $1 and build_id <> $2";
         let query = self.database.query("look for other builds with an artifact", SELECT);
         let (others,): (i64,) = query.value(artifact.key.as_str()).value(artifact.build_id).one().await?;
         Ok(others > 0)
     }
 
-    /// Forgets an artifact and how far the making of it was.
+    /// Forgets an artifact, and how far the making of it was, unless the build has another one of its type.
     pub async fn remove_artifact(&self, artifact: &Artifact) -> Result<()> {
         const OPERATION: &str = "remove artifact";
-        const STATE: &str = "delete from cs_artifact_state where build_id = $1 and artifact_type = $2";
+        const STATE: &str = "delete from cs_artifact_state where build_id = $1 and artifact_type = $2 \
+            and not exists (select 1 from build_artifact where build_id = $1 and artifact_type = $2) \
+            and not exists (select 1 from cs_artifact where build_id = $1 and artifact_type = $2)";
         let mut transaction = self.database.begin(OPERATION).await?;
+        let row = if artifact.artifact_type.is_original() {
+            "delete from build_artifact where id = $1"
+        } else {
+            "delete from cs_artifact where id = $1"
+        };
+        transaction.query(OPERATION, row).value(artifact.id).run().await?;
         let state = transaction.query(OPERATION, STATE).value(artifact.build_id);
         state.value(artifact.artifact_type.as_str()).run().await?;
-        let row = transaction.query(OPERATION, "delete from build_artifact where id = $1").value(artifact.id);
-        row.run().await?;
         transaction.commit(OPERATION).await
     }
 }

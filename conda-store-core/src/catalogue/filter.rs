@@ -154,8 +154,11 @@ pub(super) fn has_packages<'t>(mut query: Query<'t>, column: &'static str, names
 /// The build in `column` has an artifact of the type.
 pub(super) fn has_artifact<'t>(query: Query<'t>, column: &'static str, artifact: Option<ArtifactType>) -> Query<'t> {
     let Some(artifact) = artifact else { return query };
+    let table = if artifact.is_original() { "build_artifact" } else { "cs_artifact" };
     query
-        .push(" and exists (select 1 from build_artifact a where a.build_id = ")
+        .push(" and exists (select 1 from ")
+        .push(table)
+        .push(" a where a.build_id = ")
         .push(column)
         .push(" and a.artifact_type = ")
         .bind(artifact.as_str())

@@ -27,6 +27,8 @@ pub enum ArtifactType {
     ContainerRegistry,
     /// A self-extracting installer.
     ConstructorInstaller,
+    /// The packages with their licences, hashes and sources, as SPDX writes them.
+    Sbom,
 }
 
 texts!(ArtifactType, "artifact type", {
@@ -39,9 +41,40 @@ texts!(ArtifactType, "artifact type", {
     DockerManifest = "DOCKER_MANIFEST",
     ContainerRegistry = "CONTAINER_REGISTRY",
     ConstructorInstaller = "CONSTRUCTOR_INSTALLER",
+    Sbom = "SBOM",
 });
 
-/// A row of the table `build_artifact`.
+impl ArtifactType {
+    /// Whether the original knows it. It cannot read a row of `build_artifact` with another, so those have a table of their
+    /// own.
+    #[must_use]
+    pub fn is_original(self) -> bool {
+        self != Self::Sbom
+    }
+}
+
+/// What kind of file an archive is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ArchiveFormat {
+    /// A tar file, compressed with gzip.
+    #[default]
+    #[serde(rename = "tar.gz")]
+    TarGz,
+    /// A tar file, compressed with Zstandard.
+    #[serde(rename = "tar.zst")]
+    TarZst,
+    /// A file system that can be mounted.
+    #[serde(rename = "squashfs")]
+    Squashfs,
+}
+
+texts!(ArchiveFormat, "archive format", {
+    TarGz = "tar.gz",
+    TarZst = "tar.zst",
+    Squashfs = "squashfs",
+});
+
+/// A row of the table `build_artifact`, or of `cs_artifact`, whose ids are negative.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Artifact {
     /// Its id.
@@ -52,4 +85,9 @@ pub struct Artifact {
     pub artifact_type: ArtifactType,
     /// Where it is: a storage key, or a path for [`ArtifactType::Directory`].
     pub key: String,
+    /// SHA-256 of it in hexadecimal, as far as it is known: nothing is known of a directory, of an image, of what is
+    /// being made anew, and of what the original made.
+    pub sha256: Option<String>,
+    /// Its bytes, as far as they are known.
+    pub size: Option<i64>,
 }

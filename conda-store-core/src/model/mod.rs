@@ -7,7 +7,7 @@ mod name;
 mod package;
 
 pub use self::{
-    artifact::{Artifact, ArtifactType},
+    artifact::{ArchiveFormat, Artifact, ArtifactType},
     build::{Build, BuildStatus},
     id::{
         ArtifactId, BuildId, ChannelId, EnvironmentId, NamespaceId, PackageBuildId, RoleMappingId, SpecificationId,

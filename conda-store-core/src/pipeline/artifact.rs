@@ -7,6 +7,7 @@
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use rattler_conda_types::Subdir;
 
 use super::{attempt::panicked, handler::SWEPT_AT_ONCE};
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     conda_store::CondaStore,
     error::ErrorKind,
     job::{Attempt, Job, Outcome, Stop},
+    lockfile::PipPackage,
     model::{ArtifactType, Build, BuildId, BuildStatus},
     storage::{Body, StorageExt},
 };
@@ -114,11 +116,14 @@ impl CondaStore {
         if attempt.number > attempt.limit {
             return Err(lost(attempt.limit));
         }
+        let settings = self.settings(&build.namespace, Some(&build.environment)).await?;
         let request = artifact::Request {
             prefix: self.layout().build_path(build)?,
             name: build.environment.clone(),
             build_key: self.build_key(build)?,
-            channel_alias: self.settings(&build.namespace, Some(&build.environment)).await?.conda_channel_alias,
+            channel_alias: settings.conda_channel_alias,
+            archive_format: settings.archive_format,
+            pip: if artifact_type == ArtifactType::Sbom { self.pip_packages(build).await? } else { Vec::new() },
         };
         let making = artifact::make(artifact_type, request, self.storage().as_ref());
         let stopped = || Error::new(ErrorKind::Cancelled, "make artifact", "the work was told to stop");
@@ -129,6 +134,12 @@ impl CondaStore {
             return Err(Error::new(ErrorKind::Cancelled, "make artifact", "the build was deleted"));
         }
         self.catalogue().add_artifact(build.id, artifact_type, made.key.as_str()).await?;
+        // It was of another format before.
+        for former in self.catalogue().artifacts(build.id).await? {
+            if former.artifact_type == artifact_type && former.key != made.key.as_str() {
+                self.remove_artifact(build, &former).await?;
+            }
+        }
         Ok(ArtifactProgress {
             artifact_type,
             state: ArtifactState::Done,
@@ -136,6 +147,12 @@ impl CondaStore {
             sha256: Some(made.sha256),
             size: Some(i64::try_from(made.size).unwrap_or(i64::MAX)),
         })
+    }
+
+    /// What pip installed on this platform, as far as the lockfile of the build is there to say so.
+    async fn pip_packages(&self, build: &Build) -> Result<Vec<PipPackage>> {
+        let Some(lockfile) = self.lockfile(build).await? else { return Ok(Vec::new()) };
+        Ok(Subdir::current().map(|platform| lockfile.pip_packages(platform)).unwrap_or_default())
     }
 
     /// Writes down that an artifact cannot be made. The build stays completed.
@@ -158,7 +175,10 @@ impl CondaStore {
         let _alone = self.parts().log.lock().await;
         let log = self.storage().read(&key, LARGEST_LOG).await?;
         let line = format!("[{}] {line}\n", self.clock().now());
-        self.storage().put(&key, Body::from([log.as_ref(), line.as_bytes()].concat())).await.map(drop)
+        let log = [log.as_ref(), line.as_bytes()].concat();
+        let described = ArtifactProgress::done(ArtifactType::Logs, &log);
+        self.storage().put(&key, Body::from(log)).await?;
+        self.catalogue().set_artifact_state(build.id, &described).await
     }
 }
 

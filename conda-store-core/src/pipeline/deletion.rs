@@ -95,7 +95,7 @@ impl CondaStore {
     }
 
     /// Removes an artifact, unless another build has it too, and its row.
-    async fn remove_artifact(&self, build: &Build, artifact: &Artifact) -> Result<()> {
+    pub(super) async fn remove_artifact(&self, build: &Build, artifact: &Artifact) -> Result<()> {
         // Looked at before and after the row goes: of two workers that remove the last two, one removes the blob.
         let shared = self.catalogue().is_shared_artifact(artifact).await?;
         if !shared {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{attempt::Run, steps::Built};
 use crate::{
     Error, Result, artifact, build_key,
-    catalogue::BuildResult,
+    catalogue::{ArtifactProgress, BuildResult},
     conda_store::CondaStore,
     error::ErrorKind,
     event::{BuildEvent, Reporter as _, ReporterExt},
@@ -62,6 +62,7 @@ impl Run<'_> {
         self.store.catalogue().add_artifact(self.build.id, ArtifactType::Directory, &directory).await?;
         self.store.settle(self.build.id).await?;
         self.close_log("completed").await;
+        self.describe_log().await;
         // After the log is written: an artifact that fails adds to it.
         self.store.hand_in_artifacts(self.build.id).await?;
         Ok(Outcome::Done)
@@ -72,6 +73,7 @@ impl Run<'_> {
         self.remove_prefix().await;
         self.store.catalogue().fail_build(self.build.id, self.number, &error.to_string()).await?;
         self.close_log("failed").await;
+        self.describe_log().await;
         self.store.tell_ended(self.build.id).await;
         Ok(Outcome::Done)
     }
@@ -79,6 +81,7 @@ impl Run<'_> {
     async fn cancel(&self) -> Result<Outcome> {
         self.remove_prefix().await;
         self.close_log("canceled").await;
+        self.describe_log().await;
         let left = self.store.catalogue().leave_canceled_build(self.build.id, self.number).await;
         self.warn_if_failed("give up the claim on a canceled build", left);
         self.store.tell_ended(self.build.id).await;
@@ -130,6 +133,13 @@ impl Run<'_> {
         );
         let flushed = self.log.flush(self.store.storage().as_ref(), &self.log_key).await;
         self.warn_if_failed("write the log of a build", flushed);
+    }
+
+    /// Writes down how large the log of an ended build is, and its hash. Before, it grows.
+    async fn describe_log(&self) {
+        let described = ArtifactProgress::done(ArtifactType::Logs, &self.log.text());
+        let described = self.store.catalogue().set_artifact_state(self.build.id, &described).await;
+        self.warn_if_failed("describe the log of a build", described);
     }
 
     /// What concerns only leftovers and logs must not turn a build's end into something else.

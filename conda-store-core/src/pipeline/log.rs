@@ -78,6 +78,11 @@ impl BuildLog {
         self.lock().phases.clone()
     }
 
+    /// The whole log.
+    pub(super) fn text(&self) -> Vec<u8> {
+        self.lock().seal().concat()
+    }
+
     /// Writes the whole log to storage where it grew since the last time.
     pub(super) async fn flush(&self, storage: &dyn Storage, key: &StorageKey) -> Result<()> {
         let Some((pieces, length)) = self.grown() else { return Ok(()) };

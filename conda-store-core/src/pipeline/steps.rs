@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    catalogue::ArtifactProgress,
     channel::ChannelAlias,
     error::ErrorKind,
     event::{BuildEvent, Phase, Reporter, ReporterExt},
@@ -173,8 +174,11 @@ impl Run<'_> {
         let pip = if pip.is_empty() { BTreeMap::new() } else { BTreeMap::from([(platform, pip)]) };
         let lockfile = Lockfile::new(&plan.lock, &pip, &plan.channels, &self.build.specification_sha256)?;
         let key = format!("lockfile/{}.yml", self.key).parse()?;
-        self.store.storage().put(&key, Body::from(lockfile.to_text())).await?;
-        self.store.catalogue().add_artifact(self.build.id, ArtifactType::Lockfile, key.as_str()).await.map(drop)
+        let text = lockfile.to_text();
+        let described = ArtifactProgress::done(ArtifactType::Lockfile, text.as_bytes());
+        self.store.storage().put(&key, Body::from(text)).await?;
+        self.store.catalogue().add_artifact(self.build.id, ArtifactType::Lockfile, key.as_str()).await?;
+        self.store.catalogue().set_artifact_state(self.build.id, &described).await
     }
 
     /// The package as the lockfile names it; nothing where nobody could find it again.

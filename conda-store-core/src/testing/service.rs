@@ -13,7 +13,7 @@
     reason = "tests are configured by the environment and answer on the terminal"
 )]
 pub fn service(name: &str) -> Option<String> {
-    const PLAIN: [&str; 11] = [
+    const PLAIN: [&str; 14] = [
         "channel",
         "scale",
         "conda_pack",
@@ -25,6 +25,9 @@ pub fn service(name: &str) -> Option<String> {
         "conda_store_ui",
         "chromium",
         "memory_cgroup",
+        "conda_lock",
+        "pyspdxtools",
+        "unsquashfs",
     ];
     let suffix = if PLAIN.contains(&name) { "" } else { "_URL" };
     let variable = format!("CONDA_STORE_TEST_{}{suffix}", name.to_uppercase());

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use conda_store_core::{
     ErrorKind,
+    auth::Scope,
     build_key::{BuildKeyFormat, BuildKeyParts, BuildKeyReference},
     catalogue::{
-        ArtifactProgress, ArtifactState, BuildResult, Claims, EndedBuild, NewBuild, NewSpecification, StorageMetrics,
+        ArtifactProgress, ArtifactState, BuildQuery, BuildResult, Claims, EndedBuild, NewBuild, NewSpecification,
+        StorageMetrics,
     },
     clock::Clock,
     model::{ArtifactType, BuildId, BuildStatus, EnvironmentName, NamespaceName},
@@ -215,6 +217,46 @@ async fn an_artifact_is_written_down_once_and_found_by_its_key() {
         assert_eq!(fixture.catalogue.artifact_by_key("docker/blobs/3").await.unwrap(), None);
         let error = fixture.catalogue.add_artifact(BuildId(99), ArtifactType::Logs, "x").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn artifacts_that_the_original_does_not_know_are_kept_beside_its_own() {
+    both(async |fixture| {
+        let (build, second) = (fixture.complete("team/web", &[]).await, fixture.complete("team/web", &[]).await);
+        let catalogue = &fixture.catalogue;
+        let sbom = catalogue.add_artifact(build, ArtifactType::Sbom, "sbom/1.json").await.unwrap();
+        let log = catalogue.add_artifact(build, ArtifactType::Logs, "logs/1.log").await.unwrap();
+        assert_eq!(catalogue.add_artifact(build, ArtifactType::Sbom, "sbom/1.json").await.unwrap(), sbom);
+        assert_ne!(catalogue.add_artifact(second, ArtifactType::Sbom, "sbom/2.json").await.unwrap(), sbom);
+        catalogue.set_artifact_state(build, &ArtifactProgress::done(ArtifactType::Sbom, b"{}")).await.unwrap();
+        let rows = fixture.texts("select artifact_type from build_artifact").await;
+        assert_eq!(rows, ["LOGS"], "the original fails where it finds another");
+
+        let found = catalogue.artifacts(build).await.unwrap();
+        assert_eq!(found.iter().map(|artifact| artifact.id).collect::<Vec<_>>(), [log, sbom]);
+        assert_eq!((found[0].sha256.as_deref(), found[0].size), (None, None));
+        assert_eq!(found[1].sha256.as_ref().map(String::len), Some(64));
+        assert_eq!(found[1].size, Some(2));
+        let by_key = catalogue.artifact_by_key("sbom/1.json").await.unwrap();
+        assert_eq!(by_key.as_ref(), Some(&found[1]));
+        let known = catalogue.known_artifact_keys(&["sbom/1.json", "logs/1.log", "sbom/9.json"]).await.unwrap();
+        assert_eq!(known.len(), 2);
+        let mut stored = Vec::new();
+        while let [artifact] = &catalogue.stored_artifacts(stored.last().copied(), 1).await.unwrap()[..] {
+            stored.push(artifact.id);
+        }
+        assert_eq!(stored.len(), 3, "none is passed over, none comes twice");
+
+        let scope = Scope::everything();
+        let query = BuildQuery { artifact: Some(ArtifactType::Sbom), ..BuildQuery::new(&scope, 10) };
+        let page = catalogue.builds(&query).await.unwrap();
+        assert_eq!((page.total, page.items.len()), (2, 2));
+        assert!(!catalogue.is_shared_artifact(&found[1]).await.unwrap());
+        catalogue.remove_artifact(&found[1]).await.unwrap();
+        assert_eq!(catalogue.artifacts(build).await.unwrap(), found[..1]);
+        assert_eq!(catalogue.artifact_states(build).await.unwrap(), []);
     })
     .await;
 }

@@ -6,8 +6,10 @@ use axum::{
     body::Body,
     response::{IntoResponse, Redirect, Response},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use conda_store_core::{
     Error, ErrorKind, Result,
+    lockfile::Lockfile,
     model::{ArtifactType, Build},
     storage::{Blob, BlobInfo, Link, LinkOptions, StorageKey},
 };
@@ -19,6 +21,10 @@ use crate::{
     request::{Conditions, Part, modified, tag_of},
 };
 
+/// The header with the hash of the whole artifact ([RFC 9530](https://www.rfc-editor.org/rfc/rfc9530)), whatever part of it
+/// is sent.
+pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
+
 /// How long a link to an artifact answers.
 const LINK_LIFETIME: Duration = Duration::from_mins(10);
 
@@ -29,7 +35,7 @@ pub(crate) async fn artifact(
     artifact_type: ArtifactType,
     wanted: &Conditions,
 ) -> Answer<Response> {
-    let key = require_artifact(face, build, artifact_type).await?;
+    let (key, sha256) = require_artifact(face, build, artifact_type).await?;
     let options = LinkOptions {
         expires_in: LINK_LIFETIME,
         file_name: Some(file_name(&key)),
@@ -37,18 +43,43 @@ pub(crate) async fn artifact(
     };
     match face.store().storage().link(&key, &options).await {
         Ok(Link::Redirect(url)) => Ok(Redirect::temporary(url.as_str()).into_response()),
-        Ok(Link::Stream) => blob(face, &key, wanted).await,
+        Ok(Link::Stream) => blob(face, &key, sha256.as_deref(), wanted).await,
         Err(error) if error.kind() == ErrorKind::NotFound => Err(absent(face, build, artifact_type).await?),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Where the artifact is, or why there is none.
-pub(crate) async fn require_artifact(face: &Face, build: &Build, artifact_type: ArtifactType) -> Answer<StorageKey> {
+/// Where the artifact is and its SHA-256 where that is known, or why there is none.
+pub(crate) async fn require_artifact(
+    face: &Face,
+    build: &Build,
+    artifact_type: ArtifactType,
+) -> Answer<(StorageKey, Option<String>)> {
     match key(face, build, artifact_type).await? {
-        Some(key) => Ok(key),
+        Some(found) => Ok(found),
         None => Err(absent(face, build, artifact_type).await?),
     }
+}
+
+/// The lockfile of the build, or why there is none.
+pub(crate) async fn require_lockfile(face: &Face, build: &Build) -> Answer<Lockfile> {
+    match face.store().lockfile(build).await {
+        Ok(Some(lockfile)) => Ok(lockfile),
+        Ok(None) => Err(absent(face, build, ArtifactType::Lockfile).await?),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(absent(face, build, ArtifactType::Lockfile).await?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A text that was made for the request, and the name of the file that it becomes where somebody keeps it.
+pub(crate) fn text(text: String, file: &'static str) -> Response {
+    let disposition = format!("inline; filename=\"{file}\"");
+    let headers = [
+        (header::CONTENT_TYPE, TEXT),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "private, no-cache"),
+    ];
+    (headers, [(header::CONTENT_DISPOSITION, disposition)], text).into_response()
 }
 
 /// That the build does not have `what`, where `failure` says that there is none: clients know this by its status.
@@ -63,15 +94,15 @@ pub(crate) fn unavailable(failure: Failure, build: &Build, what: &str) -> Failur
 }
 
 /// Where the artifact is; a running build's log is there before it is recorded.
-async fn key(face: &Face, build: &Build, artifact_type: ArtifactType) -> Result<Option<StorageKey>> {
+async fn key(face: &Face, build: &Build, artifact_type: ArtifactType) -> Result<Option<(StorageKey, Option<String>)>> {
     let artifacts = face.store().catalogue().artifacts(build.id).await?;
     if let Some(artifact) = artifacts.into_iter().rfind(|artifact| artifact.artifact_type == artifact_type) {
-        return artifact.key.parse().map(Some);
+        return Ok(Some((artifact.key.parse()?, artifact.sha256)));
     }
     if artifact_type != ArtifactType::Logs {
         return Ok(None);
     }
-    format!("logs/{}.log", face.store().build_key(build)?).parse().map(Some)
+    Ok(Some((format!("logs/{}.log", face.store().build_key(build)?).parse()?, None)))
 }
 
 /// Why there is no such artifact.
@@ -92,15 +123,16 @@ async fn absent(face: &Face, build: &Build, artifact_type: ArtifactType) -> Resu
     })
 }
 
-/// The bytes of a blob, or the part of them that is wanted; nothing where whoever asks has them already.
-pub(crate) async fn blob(face: &Face, key: &StorageKey, wanted: &Conditions) -> Answer<Response> {
+/// The bytes of a blob, or the part of them that is wanted; nothing where whoever asks has them already. `sha256` is that of
+/// the whole in hexadecimal, where it is known.
+pub(crate) async fn blob(face: &Face, key: &StorageKey, sha256: Option<&str>, wanted: &Conditions) -> Answer<Response> {
     let storage = face.store().storage();
     let mut part = Part::Whole;
     if !wanted.is_empty()
         && let Some(info) = storage.head(key).await?
     {
         if wanted.has(&info) {
-            return Ok((StatusCode::NOT_MODIFIED, described(&info)).into_response());
+            return Ok((StatusCode::NOT_MODIFIED, described(&info, sha256)).into_response());
         }
         part = wanted.part(&info);
         if part == Part::Beyond {
@@ -111,7 +143,7 @@ pub(crate) async fn blob(face: &Face, key: &StorageKey, wanted: &Conditions) -> 
     let partial = range.is_some();
     let Blob { info, range, stream } = storage.get(key, range).await?;
     let length = [(header::CONTENT_LENGTH, range.end - range.start)];
-    let mut response = (described(&info), length, Body::from_stream(stream)).into_response();
+    let mut response = (described(&info, sha256), length, Body::from_stream(stream)).into_response();
     if partial {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         response.headers_mut().extend(content_range(Some(range), info.size));
@@ -120,7 +152,7 @@ pub(crate) async fn blob(face: &Face, key: &StorageKey, wanted: &Conditions) -> 
 }
 
 /// What the headers say about a blob.
-fn described(info: &BlobInfo) -> HeaderMap {
+fn described(info: &BlobInfo, sha256: Option<&str>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut insert = |name: HeaderName, value: &str| {
         // What fits no header is left out: all of these are optional.
@@ -135,6 +167,9 @@ fn described(info: &BlobInfo) -> HeaderMap {
     insert(header::CONTENT_DISPOSITION, &format!("{disposition}; filename=\"{}\"", file_name(&info.key)));
     insert(header::ACCEPT_RANGES, "bytes");
     insert(header::ETAG, &tag_of(info));
+    if let Some(bytes) = sha256.and_then(|digits| hex::decode(digits).ok()) {
+        insert(REPR_DIGEST, &format!("sha-256=:{}:", BASE64_STANDARD.encode(bytes)));
+    }
     insert(header::LAST_MODIFIED, &httpdate::fmt_http_date(modified(info)));
     // The log of a running build grows, and who may read an artifact can change.
     insert(header::CACHE_CONTROL, "private, no-cache");
@@ -156,18 +191,22 @@ fn file_name(key: &StorageKey) -> String {
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/spdx+json";
 const GZIP: &str = "application/gzip";
+const ZSTANDARD: &str = "application/zstd";
 const SCRIPT: &str = "application/x-sh";
 const BYTES: &str = "application/octet-stream";
 
 /// The media types that artifacts have.
-pub(crate) const MEDIA_TYPES: [&str; 4] = [TEXT, GZIP, SCRIPT, BYTES];
+pub(crate) const MEDIA_TYPES: [&str; 6] = [TEXT, JSON, GZIP, ZSTANDARD, SCRIPT, BYTES];
 
 /// The media type, and whether a browser shows the artifact or keeps it as a file.
 fn kind(key: &StorageKey) -> (&'static str, &'static str) {
     match key.as_str().rsplit_once('.').map(|(_, extension)| extension) {
         Some("log" | "yml" | "yaml") => (TEXT, "inline"),
+        Some("json") => (JSON, "inline"),
         Some("gz") => (GZIP, "attachment"),
+        Some("zst") => (ZSTANDARD, "attachment"),
         Some("sh") => (SCRIPT, "attachment"),
         _ => (BYTES, "attachment"),
     }

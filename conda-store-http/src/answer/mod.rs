@@ -4,6 +4,6 @@ mod artifact;
 mod envelope;
 
 pub(crate) use self::{
-    artifact::{MEDIA_TYPES, artifact, blob, require_artifact, unavailable},
+    artifact::{MEDIA_TYPES, REPR_DIGEST, artifact, blob, require_artifact, require_lockfile, text, unavailable},
     envelope::{Acknowledged, Acknowledgement, Data, DataWithMessage, Envelope, Listing, Piece, Solved},
 };

@@ -291,3 +291,20 @@ impl IntoParams for PackageSearchFilters {
 fn is_exact(parameters: &Parameters) -> bool {
     parameters.text("exact").is_some_and(|text| !matches!(text, "false" | "False" | "0" | "no"))
 }
+
+/// `?platform=`: for which of several platforms something is.
+#[derive(Debug)]
+pub(crate) enum PlatformParameter {}
+
+impl PlatformParameter {
+    /// Its name as written; a lockfile knows which it has.
+    pub(crate) fn read(parameters: &Parameters) -> Option<&str> {
+        parameters.text("platform")
+    }
+}
+
+impl IntoParams for PlatformParameter {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![query("platform", "for this platform, such as linux-64, of those that were locked", schema::string())]
+    }
+}

@@ -11,7 +11,7 @@ mod roles;
 pub(crate) use self::{
     body::JsonBody,
     conditions::{Conditions, Part, modified, tag_of},
-    filters::{BuildFilters, EnvironmentFilters, PackageFilters, PackageSearchFilters},
+    filters::{BuildFilters, EnvironmentFilters, PackageFilters, PackageSearchFilters, PlatformParameter},
     paging::{CursorPage, NumberedPage, ordering},
     parameters::Parameters,
     path::{

@@ -8,13 +8,16 @@ mod build_delete;
 mod build_diff;
 mod build_docker;
 mod build_events;
+mod build_explicit;
 mod build_get;
 mod build_installer;
 mod build_list;
 mod build_lockfile;
 mod build_logs;
 mod build_packages;
+mod build_pixi_lock;
 mod build_rebuild;
+mod build_sbom;
 mod build_yaml;
 mod channel_list;
 pub(crate) mod documentation;
@@ -113,6 +116,9 @@ fn version_2() -> OpenApiRouter<Face> {
         .routes(routes!(build_events::handle))
         .routes(routes!(job_list::handle))
         .routes(routes!(worker_list::handle))
+        .routes(routes!(build_explicit::handle))
+        .routes(routes!(build_pixi_lock::handle))
+        .routes(routes!(build_sbom::handle))
         .routes(routes!(token_list::handle))
         .routes(routes!(token_rename::handle, token_revoke::handle))
 }

@@ -24,5 +24,5 @@ pub(crate) async fn handle(caller: Caller, StoragePath(key): StoragePath, wanted
         return Err(caller.missing("there is no such artifact").await?);
     };
     caller.build(Some(artifact.build_id), Permission::EnvironmentRead).await?;
-    answer::blob(&caller.face, &key, &wanted).await
+    answer::blob(&caller.face, &key, artifact.sha256.as_deref(), &wanted).await
 }

@@ -19,11 +19,16 @@ struct ArtifactView {
     artifact_type: ArtifactType,
     /// Where it is: a storage key, or a path for a directory.
     key: String,
+    /// SHA-256 of it in hexadecimal, where it is known.
+    sha256: Option<String>,
+    /// Its bytes, where they are known.
+    size: Option<i64>,
 }
 
 impl From<Artifact> for ArtifactView {
     fn from(artifact: Artifact) -> Self {
-        Self { id: artifact.id, artifact_type: artifact.artifact_type, key: artifact.key }
+        let Artifact { id, build_id: _, artifact_type, key, sha256, size } = artifact;
+        Self { id, artifact_type, key, sha256, size }
     }
 }
 

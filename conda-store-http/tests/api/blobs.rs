@@ -96,6 +96,8 @@ async fn files_have_types_and_names() {
         ("logs/a.log", "text/plain; charset=utf-8", "inline; filename=\"a.log\""),
         ("yaml/a.yml", "text/plain; charset=utf-8", "inline; filename=\"a.yml\""),
         ("archive/a.tar.gz", "application/gzip", "attachment; filename=\"a.tar.gz\""),
+        ("archive/a.tar.zst", "application/zstd", "attachment; filename=\"a.tar.zst\""),
+        ("archive/a.squashfs", "application/octet-stream", "attachment; filename=\"a.squashfs\""),
         ("installer/a.sh", "application/x-sh", "attachment; filename=\"a.sh\""),
         ("installer/a.exe", "application/octet-stream", "attachment; filename=\"a.exe\""),
     ] {

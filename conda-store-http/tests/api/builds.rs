@@ -6,9 +6,9 @@ use conda_store_core::{
 };
 use http::{Method, header};
 use insta::assert_json_snapshot;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::site::{Site, Who, shown};
+use crate::site::{LOCKFILE, Site, Who, shown};
 
 #[tokio::test]
 async fn lists_the_builds_that_may_be_read() {
@@ -85,7 +85,8 @@ async fn gives_logs_and_lockfiles_to_readers() {
     assert_json_snapshot!("lockfile", site.get_as_everybody("/api/v1/build/2/lockfile/").await);
     for name in ["conda-lock.yml", "conda-lock.yaml", "lockfile"] {
         let answer = site.get(Who::Viewer, &format!("/api/v1/build/2/{name}")).await;
-        assert_eq!(answer, json!({"status": 200, "body": {"version": 1}}), "{name}");
+        let lockfile: Value = serde_json::from_str(LOCKFILE).unwrap();
+        assert_eq!(answer, json!({"status": 200, "body": lockfile}), "{name}");
     }
 }
 
@@ -196,4 +197,48 @@ async fn gives_archives_installers_and_images_where_they_are_made() {
     site.keep(&build, ArtifactType::DockerManifest, &format!("docker/manifest/{key}"), "{}").await;
     let image = site.get(Who::Viewer, "/api/v1/build/2/docker/").await;
     assert_eq!(image, json!({"status": 200, "body": format!("localhost:8080/secret/lab:{key}")}));
+}
+
+#[tokio::test]
+async fn gives_a_lockfile_in_other_forms() {
+    let site = Site::new().await;
+    let explicit = site.get_as_everybody("/api/v2/build/2/explicit/").await;
+    assert_json_snapshot!("explicit", explicit);
+    assert_eq!(site.get(Who::Viewer, "/api/v2/build/2/explicit/?platform=linux-64").await, explicit[1]["answer"]);
+    assert_json_snapshot!(
+        "explicit-other-platform",
+        site.get(Who::Viewer, "/api/v2/build/2/explicit?platform=win-64").await
+    );
+    let pixi = site.get(Who::Viewer, "/api/v2/build/2/pixi-lock/").await;
+    let text = pixi["body"].as_str().unwrap();
+    assert!(text.starts_with("version: ") && text.contains("tzdata-2026f-h2a47a6a_0.conda"), "{text}");
+    for form in ["explicit", "pixi-lock", "sbom"] {
+        let waiting = site.get(Who::Viewer, &format!("/api/v2/build/3/{form}/")).await;
+        assert_eq!(waiting["status"], 404, "{form}: {waiting}");
+        assert_eq!(site.get(Who::Nobody, &format!("/api/v2/build/2/{form}/")).await["status"], 403, "{form}");
+    }
+}
+
+#[tokio::test]
+async fn tells_size_and_hash_of_an_artifact() {
+    let site = Site::new().await;
+    let build = site.build(2).await;
+    site.keep(&build, ArtifactType::Sbom, "sbom/2.spdx.json", "{}").await;
+    let progress = ArtifactProgress::done(ArtifactType::Sbom, b"{}");
+    site.store.catalogue().set_artifact_state(build.id, &progress).await.unwrap();
+    let hash = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+    let one = site.get(Who::Viewer, "/api/v1/build/2/").await["body"]["data"]["build_artifacts"].clone();
+    let listed = site.get(Who::Viewer, "/api/v1/build/?artifact=SBOM").await["body"].clone();
+    assert_eq!((&listed["count"], &listed["data"][0]["build_artifacts"]), (&json!(1), &one));
+    let sbom = one.as_array().unwrap().last().unwrap();
+    assert_eq!(sbom["artifact_type"], "SBOM");
+    assert_eq!((&sbom["sha256"], &sbom["size"]), (&json!(hash), &json!(2)));
+    assert_eq!(one[0]["sha256"], Value::Null, "nothing is known of what another program made");
+
+    for path in ["/api/v2/build/2/sbom/", "/storage/sbom/2.spdx.json"] {
+        let answer = site.ask(Who::Viewer, Method::GET, path, None).await;
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/spdx+json");
+        assert_eq!(answer.headers()["repr-digest"], "sha-256=:RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=:", "{path}");
+        assert_eq!(shown(answer).await["body"], json!({}));
+    }
 }

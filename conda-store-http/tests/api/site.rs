@@ -114,6 +114,14 @@ impl Who {
     }
 }
 
+/// The lockfile of a build: conda-lock's, with one package.
+pub(crate) const LOCKFILE: &str = r#"{"version": 1, "metadata": {"content_hash":
+{"linux-64": "c7afdeffbe2bda7d16ca69beecc8bebeb29280a95d4f3ed92849e4047710923b"},
+"channels": [{"url": "https://conda.example.org/main", "used_env_vars": []}], "platforms": ["linux-64"], "sources": []},
+"package": [{"name": "tzdata", "version": "2026f", "manager": "conda", "platform": "linux-64", "dependencies": {},
+"url": "https://conda.example.org/main/noarch/tzdata-2026f-h2a47a6a_0.conda",
+"hash": {"md5": "0d9c715c88745798350e40f29e7ee6e3"}, "category": "main", "optional": false}]}"#;
+
 /// The service.
 pub(crate) struct Site {
     pub(crate) store: CondaStore,
@@ -190,7 +198,7 @@ impl Site {
         catalogue.complete_build(build.id, attempt, result).await.unwrap();
         let key = self.store.build_key(build).unwrap();
         self.keep(build, ArtifactType::Logs, &format!("logs/{key}.log"), "solved <b>everything</b>\n").await;
-        self.keep(build, ArtifactType::Lockfile, &format!("lockfile/{key}.yml"), "{\"version\": 1}").await;
+        self.keep(build, ArtifactType::Lockfile, &format!("lockfile/{key}.yml"), LOCKFILE).await;
     }
 
     /// A worker's sign of life.

@@ -41,6 +41,7 @@ const KEYS: &[(&str, &str, &str, &str, &str)] = &[
     ("CondaStore", "queue_url", "memory://", "[]", "takes text"),
     ("CondaStore", "celery_results_backend", "redis://localhost", "[]", "takes text"),
     ("CondaStore", "build_artifacts", "[LOCKFILE, YAML, CONDA_PACK]", "[FLOPPY]", "takes DIRECTORY, LOCKFILE"),
+    ("CondaStore", "archive_format", "tar.zst", "zip", "takes tar.gz, tar.zst"),
     ("CondaStore", "build_artifacts_kept_on_deletion", "[LOGS]", "LOGS", "takes a list"),
     ("CondaStore", "default_namespace", "global", "a/b", "contains '/'"),
     ("CondaStore", "filesystem_namespace", "files", "''", "is empty"),

@@ -1,6 +1,9 @@
 //! A service composed in one process from the library's parts, as an integrator would.
 #![expect(clippy::unwrap_used, reason = "a test fails where its preparation does")]
 
+mod artifacts;
+mod lockfiles;
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
@@ -9,22 +12,20 @@ use std::{
 
 use async_trait::async_trait;
 use conda_store_core::{
-    CondaStore, CondaStoreBuilder, Error, ErrorKind, Result,
-    catalogue::{ArtifactProgress, ArtifactState, Catalogue, Database},
+    CondaStore, CondaStoreBuilder, Error, Result,
+    catalogue::{Catalogue, Database},
     clock::SystemClock,
     event::{BuildEvent, Phase, Reporter},
     job::{Attempt, Job, JobHandler},
-    model::{ArtifactType, Build, BuildStatus},
+    model::{Build, BuildStatus},
     paths::{Layout, LayoutOptions},
     pipeline::BuildObserver,
     settings::Settings,
     solver::{Lock, SolveRequest, Solver},
     specification::{Specification, SpecificationLimits},
-    storage::StorageExt,
 };
 use conda_store_queue::{MemoryQueue, Worker};
 use conda_store_storage::MemoryStorage;
-use sha2::Digest;
 use tokio_util::sync::CancellationToken;
 
 async fn database(directory: &Path) -> Database {
@@ -41,7 +42,11 @@ async fn parts(directory: &Path) -> CondaStoreBuilder {
         .storage(MemoryStorage::new(clock()))
         .queue(MemoryQueue::new(clock()))
         .layout(Layout::new(&LayoutOptions::new("state"), directory).unwrap())
-        .settings(Settings { conda_indexed_channels: Vec::new(), ..Settings::default() })
+        .settings(settings())
+}
+
+fn settings() -> Settings {
+    Settings { conda_indexed_channels: Vec::new(), ..Settings::default() }
 }
 
 /// A service with a worker in this process; both end when it is dropped.
@@ -52,9 +57,9 @@ struct Service {
 }
 
 impl Service {
-    async fn start(observer: impl BuildObserver) -> Self {
+    async fn start(change: impl FnOnce(CondaStoreBuilder) -> CondaStoreBuilder) -> Self {
         let directory = tempfile::Builder::new().prefix("cs").tempdir().unwrap();
-        let store = parts(directory.path()).await.observer(observer).build().await.unwrap();
+        let store = change(parts(directory.path()).await).build().await.unwrap();
         let stop = CancellationToken::new();
         let worker = Worker::builder(Arc::new(store.clone()), Arc::clone(store.queue()), Arc::new(SystemClock)).build();
         let stopped = stop.clone();
@@ -103,7 +108,7 @@ async fn a_build_is_seen_step_by_step_and_ends_in_a_symlink() {
     let Some(channel) = conda_store_core::testing::service("channel") else { return };
     let channel = Path::new(&channel).canonicalize().unwrap();
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-    let service = Service::start(Phases(sender)).await;
+    let service = Service::start(|parts| parts.observer(Phases(sender))).await;
 
     let build = service.build(&specification(&channel, "hello-py, python=3.13")).await;
 
@@ -123,60 +128,6 @@ async fn a_build_is_seen_step_by_step_and_ends_in_a_symlink() {
     tokio::time::timeout(Duration::from_secs(30), there).await.unwrap();
     let output = std::process::Command::new(link.join("bin/hello-py")).output();
     assert!(output.unwrap().status.success());
-}
-
-/// Waits until no artifact of the build is being made.
-async fn artifacts(store: &CondaStore, build: &Build) -> Vec<ArtifactProgress> {
-    loop {
-        let states = store.catalogue().artifact_states(build.id).await.unwrap();
-        if states.iter().all(|progress| progress.state != ArtifactState::Pending) {
-            return states;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn artifacts_follow_a_build_and_do_not_spoil_it() {
-    let Some(channel) = conda_store_core::testing::service("channel") else { return };
-    let channel = Path::new(&channel).canonicalize().unwrap();
-    let (sender, _receiver) = tokio::sync::mpsc::unbounded_channel();
-    let service = Service::start(Phases(sender)).await;
-    let build = service.build(&specification(&channel, "prefix-text")).await;
-    let (store, id) = (&service.store, build.id);
-
-    let made = artifacts(store, &build).await;
-    assert!(made.len() > 1);
-    let kept = store.catalogue().artifacts(id).await.unwrap();
-    for progress in &made {
-        assert_eq!(progress.state, ArtifactState::Done, "{progress:?}");
-        let artifact = kept.iter().find(|artifact| artifact.artifact_type == progress.artifact_type).unwrap();
-        let blob = store.storage().read(&artifact.key.parse().unwrap(), u64::MAX).await.unwrap();
-        assert_eq!(progress.size, i64::try_from(blob.len()).ok());
-        assert_eq!(progress.sha256, Some(hex::encode(sha2::Sha256::digest(&blob))));
-    }
-
-    let prefix = store.layout().build_path(&build).unwrap();
-    std::fs::rename(prefix.join("conda-meta"), prefix.join("moved")).unwrap();
-    store.make_artifact(id, ArtifactType::Yaml).await.unwrap();
-    artifacts(store, &build).await;
-    let now = store.catalogue().build(id).await.unwrap().unwrap();
-    assert_eq!(now.status, BuildStatus::Completed);
-    let info = now.status_info.unwrap();
-    assert!(info.starts_with("YAML could not be made: "), "{info}");
-    let log = format!("logs/{}.log", store.build_key(&build).unwrap()).parse().unwrap();
-    let log = store.storage().read(&log, u64::MAX).await.unwrap();
-    assert!(String::from_utf8_lossy(&log).trim_end().lines().last().unwrap().contains(&info));
-
-    // The queue forgets; the sweeper does not.
-    std::fs::rename(prefix.join("moved"), prefix.join("conda-meta")).unwrap();
-    store.catalogue().set_artifact_state(id, &ArtifactProgress::pending(ArtifactType::Yaml)).await.unwrap();
-    store.handle(&Job::Sweep, &attempt()).await.unwrap();
-    assert!(artifacts(store, &build).await.iter().all(|progress| progress.state == ArtifactState::Done));
-    assert_eq!(store.catalogue().build(id).await.unwrap().unwrap().status_info, None);
-
-    let error = store.make_artifact(id, ArtifactType::Logs).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Invalid);
 }
 
 fn attempt() -> Attempt {
