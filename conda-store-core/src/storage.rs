@@ -52,8 +52,7 @@ impl fmt::Display for StorageKey {
 }
 
 /// What the keys of artifacts start with. A bucket may hold more than ours: what starts otherwise is nobody's business here.
-pub const ARTIFACT_PREFIXES: [&str; 7] =
-    ["archive/", "docker/", "installer/", "lockfile/", "logs/", "sbom/", "yaml/"];
+pub const ARTIFACT_PREFIXES: [&str; 7] = ["archive/", "docker/", "installer/", "lockfile/", "logs/", "sbom/", "yaml/"];
 
 /// A stream of the bytes of a blob.
 pub type ByteStream = BoxStream<'static, Result<Bytes>>;

@@ -37,7 +37,8 @@ impl Lockfile {
     /// channels with `file:` URLs.
     pub fn to_pixi(&self) -> Result<String> {
         let rendered = self.imported(|_| true)?.render_to_string();
-        let text = rendered.map_err(|error| Error::unexpected("write lockfile", "it cannot be written").with_source(error))?;
+        let text =
+            rendered.map_err(|error| Error::unexpected("write lockfile", "it cannot be written").with_source(error))?;
         // Not everything that is written can be read again.
         rattler_lock::LockFile::from_str_with_base_directory(&text, None)
             .map_err(|error| invalid(format!("the lockfile cannot be one of pixi's: {error}")).with_source(error))?;

@@ -30,6 +30,7 @@ use url::Url;
 use super::{
     LocalStorageConfig, directory,
     upload::{Upload, sweep},
+    writeback::Writeback,
 };
 use crate::leftovers::{Sweeps, UPLOADS, reserved};
 
@@ -120,9 +121,12 @@ async fn write(file: &mut File, body: Body) -> Result<()> {
         Body::Bytes(bytes) => file.write_all(&bytes).await.map_err(failed)?,
         Body::File(path) => copy(&path, file).await?,
         Body::Stream(mut parts) => {
+            let mut writeback = Writeback::default();
             while let Some(part) = parts.try_next().await? {
                 file.write_all(&part).await.map_err(failed)?;
+                writeback.wrote(file, part.len()).await.map_err(failed)?;
             }
+            writeback.end().await.map_err(failed)?;
         }
     }
     file.flush().await.map_err(failed)?;

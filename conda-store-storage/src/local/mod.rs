@@ -6,5 +6,6 @@ mod directory;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod writeback;
 
 pub use self::{backend::LocalStorage, config::LocalStorageConfig};
