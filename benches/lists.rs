@@ -3,7 +3,7 @@
 //!
 //!     CONDA_STORE_TEST_POSTGRES_URL=… cargo bench --bench lists
 //!
-//! Fills a database of its own, which takes two minutes and 2 GB. Looks at how PostgreSQL really came by the first and the
+//! Fills a database of its own, which takes some minutes and 2 GB. Looks at how PostgreSQL really came by the first and the
 //! last page of each list, and fails where it read a large table from one end to the other; the user must be a superuser
 //! for that. Then a server in a process of its own is asked for each list over HTTP; compiled with optimisations, the bench
 //! fails where the median of the times of a first or last page is over 50 ms, or where the idle server has 100 MB or more.
