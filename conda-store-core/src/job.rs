@@ -95,9 +95,10 @@ impl JobKind {
     pub fn priority(self) -> Priority {
         match self {
             // Somebody waits for artifacts, too; behind every build, those of one namespace would wait for all others'.
-            Self::Build | Self::Artifact | Self::CurrentBuild => Priority::INTERACTIVE,
+            // The sweep is short, and everything relies on it: where builds never stop waiting it would never come.
+            Self::Build | Self::Artifact | Self::CurrentBuild | Self::Sweep => Priority::INTERACTIVE,
             Self::DeleteBuild | Self::Deletions => Priority::FOLLOW_UP,
-            Self::Sweep | Self::StorageMetrics | Self::IndexChannels | Self::Orphans => Priority::PERIODIC,
+            Self::StorageMetrics | Self::IndexChannels | Self::Orphans => Priority::PERIODIC,
         }
     }
 

@@ -24,11 +24,11 @@ impl fmt::Display for JobName {
 pub struct Priority(pub i16);
 
 impl Priority {
-    /// Housekeeping: sweeping, metrics, indices.
+    /// Housekeeping: metrics, indices.
     pub const PERIODIC: Self = Self(-100);
     /// What follows of something finished and nobody waits for: deletions.
     pub const FOLLOW_UP: Self = Self(0);
-    /// What somebody waits for: builds and their artifacts.
+    /// What somebody waits for: builds and their artifacts; and the sweep, which all others rely on.
     pub const INTERACTIVE: Self = Self(100);
 }
 
