@@ -34,6 +34,7 @@ const KEYS: &[(&str, &str, &str, &str, &str)] = &[
     ("CondaStore", "conda_max_solve_time", "600", "-1", "takes a whole number from 0"),
     ("CondaStore", "conda_flags", "--no-channel-priority", "[]", "takes text"),
     ("CondaStore", "run_link_scripts", "false", "7", "takes true or false"),
+    ("CondaStore", "max_concurrent_builds", "2", "0", "whole number from 1"),
     ("CondaStore", "database_url", "postgresql://conda@db/conda-store", "5", "takes text"),
     ("CondaStore", "upgrade_db", "false", "never", "takes true or false"),
     ("CondaStore", "redis_url", "redis://localhost", "5", "takes text"),
