@@ -146,7 +146,7 @@ pub(super) fn timestamp(moment: DateTime) -> Result<Timestamp> {
 /// A tag that the service gave, without its quotes.
 pub(super) fn etag(operation: &'static str, tag: Option<&str>) -> Result<String> {
     let missing = || Error::unexpected(operation, "the service gave no tag of the blob");
-    tag.map(|tag| tag.trim_matches('"').to_owned()).ok_or_else(missing)
+    tag.map(|tag| tag.trim_matches('"').to_owned()).filter(|tag| !tag.is_empty()).ok_or_else(missing)
 }
 
 /// What an answer says about a blob.

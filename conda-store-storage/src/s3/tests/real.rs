@@ -12,11 +12,13 @@ use crate::s3::client::{self, Common};
 pub(super) struct OwnBucket {
     client: Client,
     name: String,
+    config: S3StorageConfig,
 }
 
 impl Drop for OwnBucket {
     fn drop(&mut self) {
-        // The runtime of the test is about to end.
+        // The runtime of the test stands still here, and so do the connections of its client: another one has its own.
+        self.client = client_of(&self.config);
         std::thread::scope(|scope| {
             scope.spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(self.remove()));
         });
@@ -58,12 +60,16 @@ pub(super) async fn bucket() -> Option<(OwnBucket, Url)> {
     let name = format!("conda-store-{}", Uuid::new_v4());
     let place = service.join(&name).unwrap();
     let config = config_of(&place);
+    let client = client_of(&config);
+    client.create_bucket().bucket(&name).send().await.unwrap();
+    Some((OwnBucket { client, name, config }, place))
+}
+
+fn client_of(config: &S3StorageConfig) -> Client {
     let region = aws_sdk_s3::config::Region::new(config.region.clone());
     let credentials = config.credentials.provider(&region).unwrap();
     let common = Common { region, credentials, stall_limit: config.stall_limit };
-    let client = client::internal(&config.internal_endpoint, &common);
-    client.create_bucket().bucket(&name).send().await.unwrap();
-    Some((OwnBucket { client, name }, place))
+    client::internal(&config.internal_endpoint, &common)
 }
 
 async fn empty() -> Option<(Arc<dyn Storage>, OwnBucket)> {
