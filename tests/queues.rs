@@ -83,6 +83,27 @@ async fn a_flushed_redis_loses_no_build() {
     flush(&url, &prefix);
 }
 
+#[tokio::test]
+async fn a_job_that_only_the_queue_had_is_handed_in_again() {
+    let (directory, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::new()));
+    let store = store(directory.path(), &clock, MemoryQueue::new(Arc::<ManualClock>::clone(&clock))).await;
+    let namespace = "team".parse().unwrap();
+    store.catalogue().create_namespace(&namespace).await.unwrap();
+    store.delete_namespace(&namespace).await.unwrap();
+    store.queue().cancel(&Job::Deletions.name()).await.unwrap();
+    store.handle(&Job::Sweep, &attempt()).await.unwrap();
+    assert_eq!(store.queue().depth().await.unwrap(), QueueDepth::default(), "it may be on its way");
+    clock.advance(A_WHILE);
+    store.handle(&Job::Sweep, &attempt()).await.unwrap();
+    let lease = store.queue().lease("worker", LEASE).await.unwrap().unwrap();
+    assert_eq!(lease.name, Job::Deletions.name());
+    store.handle(&Job::Deletions, &attempt()).await.unwrap();
+    store.queue().ack(&lease).await.unwrap();
+    clock.advance(A_WHILE);
+    store.handle(&Job::Sweep, &attempt()).await.unwrap();
+    assert_eq!(store.queue().depth().await.unwrap(), QueueDepth::default(), "it is done");
+}
+
 /// Hands in a build in `namespace`.
 async fn submit(store: &CondaStore, namespace: &str, environment: &str) {
     let text = format!("name: {environment}\nchannels: []\ndependencies: []\n");

@@ -26,7 +26,9 @@ use crate::{
     solver::Solver,
     solving::SOLVES_AT_ONCE,
     storage::Storage,
+    turns::Turns,
     validator::{Rules, Validator},
+    watched_files::WatchedFiles,
 };
 
 /// A composed service: what the HTTP routers serve and what workers do jobs for. Cheap to clone.
@@ -62,6 +64,9 @@ pub(crate) struct Parts {
     pub(crate) log: tokio::sync::Mutex<()>,
     pub(crate) solves: Semaphore,
     pub(crate) shared_solves: SharedSolves,
+    /// At the making of artifacts.
+    pub(crate) artifact_turns: Turns,
+    pub(crate) watched_files: WatchedFiles,
 }
 
 impl CondaStore {
@@ -354,6 +359,7 @@ impl CondaStoreBuilder {
             ..PackageStoreSettings::new(cache.join("packages"))
         };
         let shared_solves = SharedSolves::open(cache.join("solves"), Arc::clone(&clock)).await?;
+        let artifact_turns = Turns::open("make artifact", cache.join("artifacts")).await?;
         let rules: Arc<dyn Validator> = Arc::new(Rules);
         let parts = Parts {
             catalogue: self.catalogue.ok_or_else(|| missing("catalogue"))?,
@@ -379,6 +385,8 @@ impl CondaStoreBuilder {
             log: tokio::sync::Mutex::default(),
             solves: Semaphore::new(SOLVES_AT_ONCE),
             shared_solves,
+            artifact_turns,
+            watched_files: WatchedFiles::default(),
         };
         Ok(CondaStore { parts: Arc::new(parts) })
     }

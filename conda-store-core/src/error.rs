@@ -2,8 +2,11 @@
 
 use std::{error::Error as StdError, fmt};
 
+use serde::{Deserialize, Serialize};
+
 /// What the caller can do about an [`Error`]; HTTP status codes and retries are decided by it alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The thing named does not exist.
@@ -26,13 +29,14 @@ pub enum ErrorKind {
     Cancelled,
     /// The lease was lost: somebody else does this work now.
     Stale,
-    /// No room: a disk or a quota is full.
+    /// No room: a disk or a quota is full, or there is too little memory.
     Full,
     /// Data is not what its checksum, size or format says.
     Corrupt,
     /// A service could not be reached; trying again may help.
     Unavailable,
     /// None of the above: a defect, or an environment that nobody thought of.
+    #[serde(other)]
     Unexpected,
 }
 

@@ -6,20 +6,33 @@ use crate::{
     Result,
     conda_store::CondaStore,
     job::Job,
-    model::{BuildId, NamespaceName},
-    queue::{Group, NewJob},
+    model::{BuildId, NamespaceName, SolveId},
+    queue::{Group, JobName, NewJob},
 };
 
 impl CondaStore {
     /// Hands a job in. Where that fails the sweeper does it later.
     pub(crate) async fn hand_in(&self, job: &Job) {
-        if let Err(error) = self.enqueue_each(std::slice::from_ref(job)).await {
-            tracing::warn!(job.name = %job.name(), error = error.report(), "the queue takes no job; the sweeper will try again");
-        }
+        leave_to_sweeper(&job.name(), self.enqueue_each(std::slice::from_ref(job)).await);
+    }
+
+    /// Hands in a solve of this namespace. Where that fails the sweeper does it later.
+    pub(crate) async fn hand_in_solve(&self, solve_id: SolveId, namespace: &NamespaceName) {
+        let job = Job::Solve { solve_id };
+        leave_to_sweeper(&job.name(), self.enqueue_solve(&job, namespace).await);
+    }
+
+    /// Hands in a solve of this namespace, unless it waits or runs already.
+    pub(crate) async fn enqueue_solve(&self, job: &Job, namespace: &NamespaceName) -> Result<()> {
+        let group = Group { name: format!("solves/{namespace}"), at_once: None };
+        self.queue().enqueue(NewJob { group: Some(group), ..job.enqueueable() }).await.map(drop)
     }
 
     /// Hands jobs in, unless they wait or run already.
     pub(crate) async fn enqueue_each(&self, jobs: &[Job]) -> Result<()> {
+        let unknown: Vec<Job> = jobs.iter().filter(|job| !job.kind().has_own_row()).cloned().collect();
+        // Before a worker can be through with them.
+        self.catalogue().note_jobs(&unknown).await?;
         let builds: Vec<BuildId> = jobs.iter().filter_map(shared_by_namespaces).collect();
         let namespaces = self.catalogue().namespaces_of(&builds).await?;
         let mut limits = HashMap::new();
@@ -52,6 +65,12 @@ impl CondaStore {
                 Ok(unknown.insert(Group { name: format!("builds/{namespace}"), at_once }).clone())
             }
         }
+    }
+}
+
+fn leave_to_sweeper(name: &JobName, handed_in: Result<()>) {
+    if let Err(error) = handed_in {
+        tracing::warn!(job.name = %name, error = error.report(), "the queue takes no job; the sweeper will try again");
     }
 }
 

@@ -1,15 +1,16 @@
 //! The kinds of work that go through the queue, and who does them.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, Result,
     clock::Timestamp,
-    model::{ArtifactType, BuildId, EnvironmentName, NamespaceName},
+    model::{ArtifactType, BuildId, EnvironmentName, NamespaceName, SolveId},
     queue::{JobName, NewJob, Priority, RetryPolicy},
     text::texts,
 };
@@ -22,6 +23,11 @@ pub enum Job {
     Build {
         /// Which one.
         build_id: BuildId,
+    },
+    /// Solve a specification for somebody who waits for the answer.
+    Solve {
+        /// Which solve.
+        solve_id: SolveId,
     },
     /// Make an artifact of a completed build.
     Artifact {
@@ -52,6 +58,15 @@ pub enum Job {
     IndexChannels,
     /// Remove blobs that nothing leads to.
     Orphans,
+    /// Delete builds that are kept no longer.
+    Retention,
+    /// Have built what files describe that are new or changed. Whoever watches them hands it in, again and again.
+    WatchPaths {
+        /// The namespace of the environments.
+        namespace: NamespaceName,
+        /// Files, or directories of `.yaml` and `.yml` files: absolute paths in UTF-8, the same for every worker.
+        paths: BTreeSet<PathBuf>,
+    },
 }
 
 /// What a [`Job`] is about, without which one.
@@ -59,6 +74,8 @@ pub enum Job {
 pub enum JobKind {
     /// [`Job::Build`]
     Build,
+    /// [`Job::Solve`]
+    Solve,
     /// [`Job::Artifact`]
     Artifact,
     /// [`Job::CurrentBuild`]
@@ -75,10 +92,15 @@ pub enum JobKind {
     IndexChannels,
     /// [`Job::Orphans`]
     Orphans,
+    /// [`Job::Retention`]
+    Retention,
+    /// [`Job::WatchPaths`]
+    WatchPaths,
 }
 
 texts!(JobKind, "kind of job", {
     Build = "build",
+    Solve = "solve",
     Artifact = "artifact",
     CurrentBuild = "current_build",
     DeleteBuild = "delete_build",
@@ -87,6 +109,8 @@ texts!(JobKind, "kind of job", {
     StorageMetrics = "storage_metrics",
     IndexChannels = "index_channels",
     Orphans = "orphans",
+    Retention = "retention",
+    WatchPaths = "watch_paths",
 });
 
 impl JobKind {
@@ -95,22 +119,54 @@ impl JobKind {
     pub fn priority(self) -> Priority {
         match self {
             // Somebody waits for artifacts, too; behind every build, those of one namespace would wait for all others'.
-            // The sweep is short, and everything relies on it: where builds never stop waiting it would never come.
-            Self::Build | Self::Artifact | Self::CurrentBuild | Self::Sweep => Priority::INTERACTIVE,
+            // The sweep is short, and everything relies on it: where builds never stop waiting it would never come. Nor
+            // would a look at files, which is as short.
+            Self::Build | Self::Solve | Self::Artifact | Self::CurrentBuild | Self::Sweep | Self::WatchPaths => {
+                Priority::INTERACTIVE
+            }
             Self::DeleteBuild | Self::Deletions => Priority::FOLLOW_UP,
-            Self::StorageMetrics | Self::IndexChannels | Self::Orphans => Priority::PERIODIC,
+            Self::StorageMetrics | Self::IndexChannels | Self::Orphans | Self::Retention => Priority::PERIODIC,
         }
     }
 
-    /// After which time its jobs are due again; none where they are done once.
+    /// Whether each of its jobs has a row in the catalogue that wants it done, such as that of a build.
+    #[must_use]
+    pub fn has_own_row(self) -> bool {
+        matches!(self, Self::Build | Self::Solve | Self::Artifact | Self::DeleteBuild)
+    }
+
+    /// After which time its jobs are due again; none where they are due only when they are handed in.
     #[must_use]
     pub fn every(self) -> Option<Duration> {
         match self {
-            Self::Build | Self::CurrentBuild | Self::Artifact | Self::DeleteBuild | Self::Deletions => None,
+            Self::Build
+            | Self::Solve
+            | Self::CurrentBuild
+            | Self::Artifact
+            | Self::DeleteBuild
+            | Self::Deletions
+            | Self::WatchPaths => None,
             Self::Sweep => Some(Duration::from_secs(10)),
             Self::StorageMetrics => Some(Duration::from_mins(1)),
             Self::IndexChannels => Some(Duration::from_mins(15)),
+            Self::Retention => Some(Duration::from_hours(1)),
             Self::Orphans => Some(Duration::from_hours(24)),
+        }
+    }
+
+    /// Whether its jobs come again and again: after their interval, or because somebody goes on to hand them in.
+    #[must_use]
+    pub fn comes_again(self) -> bool {
+        self.every().is_some() || self == Self::WatchPaths
+    }
+
+    /// When and how often its jobs are tried again.
+    #[must_use]
+    pub fn retry(self) -> RetryPolicy {
+        match self {
+            // The next look is handed in soon, and must not be taken for this one that waits for another attempt.
+            Self::WatchPaths => RetryPolicy { attempts: 1, ..RetryPolicy::default() },
+            _ => RetryPolicy::default(),
         }
     }
 }
@@ -121,6 +177,7 @@ impl Job {
     pub fn kind(&self) -> JobKind {
         match self {
             Self::Build { .. } => JobKind::Build,
+            Self::Solve { .. } => JobKind::Solve,
             Self::Artifact { .. } => JobKind::Artifact,
             Self::CurrentBuild { .. } => JobKind::CurrentBuild,
             Self::DeleteBuild { .. } => JobKind::DeleteBuild,
@@ -129,13 +186,9 @@ impl Job {
             Self::StorageMetrics => JobKind::StorageMetrics,
             Self::IndexChannels => JobKind::IndexChannels,
             Self::Orphans => JobKind::Orphans,
+            Self::Retention => JobKind::Retention,
+            Self::WatchPaths { .. } => JobKind::WatchPaths,
         }
-    }
-
-    /// Whether it is due again and again.
-    #[must_use]
-    pub fn is_periodic(&self) -> bool {
-        self.kind().every().is_some()
     }
 
     /// The name under which the queue knows it.
@@ -143,6 +196,7 @@ impl Job {
     pub fn name(&self) -> JobName {
         JobName(match self {
             Self::Build { build_id } => format!("build/{build_id}"),
+            Self::Solve { solve_id } => format!("solve/{solve_id}"),
             Self::Artifact { build_id, artifact_type } => format!("artifact/{build_id}/{artifact_type}"),
             Self::CurrentBuild { namespace, environment } => format!("current-build/{namespace}/{environment}"),
             Self::DeleteBuild { build_id } => format!("delete-build/{build_id}"),
@@ -151,6 +205,8 @@ impl Job {
             Self::StorageMetrics => "storage-metrics".into(),
             Self::IndexChannels => "index-channels".into(),
             Self::Orphans => "orphans".into(),
+            Self::Retention => "retention".into(),
+            Self::WatchPaths { namespace, paths } => format!("watch-paths/{namespace}/{}", digest(paths)),
         })
     }
 
@@ -163,7 +219,7 @@ impl Job {
             priority: self.kind().priority(),
             group: None,
             delay: Duration::ZERO,
-            retry: RetryPolicy::default(),
+            retry: self.kind().retry(),
             every: self.kind().every(),
         }
     }
@@ -176,6 +232,17 @@ impl Job {
         Self::deserialize(payload)
             .map_err(|error| Error::invalid("read job", format!("the queue holds a job of an unknown kind: {error}")))
     }
+}
+
+/// Tells paths from all others: the first 64 bits of a SHA-256, in hexadecimal.
+fn digest(paths: &BTreeSet<PathBuf>) -> String {
+    let mut hasher = Sha256::new();
+    for path in paths {
+        hasher.update(path.as_os_str().as_encoded_bytes());
+        // No path has this byte.
+        hasher.update([0]);
+    }
+    hex::encode(&hasher.finalize()[..8])
 }
 
 /// How an attempt at a job ended, where it did not fail.
@@ -229,6 +296,16 @@ impl Attempt {
         let _first = self.stop.set(reason);
         self.cancellation.cancel();
     }
+
+    /// Does `work`, which can be dropped at any moment, unless it must stop before; it is handed back then where the worker
+    /// shuts down.
+    pub(crate) async fn unless_stopped(&self, work: impl Future<Output = Result<()>>) -> Result<Outcome> {
+        match self.cancellation.run_until_cancelled(work).await {
+            Some(done) => done.map(|()| Outcome::Done),
+            None if self.stop_reason() == Some(Stop::Shutdown) => Ok(Outcome::HandBack),
+            None => Ok(Outcome::Done),
+        }
+    }
 }
 
 /// A worker as it presents itself.
@@ -265,6 +342,11 @@ pub trait JobHandler: std::fmt::Debug + Send + Sync + 'static {
 
     /// The jobs that are to be due again and again.
     fn periodic(&self) -> Vec<Job>;
+
+    /// Is told that those jobs are in the queue. Comes every few seconds.
+    async fn periodic_handed_in(&self, _jobs: &[Job]) -> Result<()> {
+        Ok(())
+    }
 
     /// Is told that the worker is there.
     async fn worker_is_there(&self, _worker: &WorkerIdentity) -> Result<()> {

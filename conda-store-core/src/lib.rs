@@ -27,6 +27,7 @@ mod handing_in;
 pub mod hooks;
 pub mod install;
 pub mod job;
+mod kept_error;
 mod kept_lockfile;
 pub mod lockfile;
 mod memory;
@@ -47,7 +48,9 @@ mod submission;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod text;
+mod turns;
 pub mod validator;
+mod watched_files;
 
 pub use self::conda_store::{CondaStore, CondaStoreBuilder};
 pub use self::error::{Error, ErrorKind, Result};

@@ -11,6 +11,7 @@ use std::{
 use rattler_conda_lock::{Channel, Document, Hashes, LockFile, Manager, Metadata, Package};
 use rattler_conda_types::{ChannelUrl, MatchSpec, PackageRecord, ParseStrictness, RepoDataRecord, Subdir};
 use rattler_lock::conda_lock::ImportOptions;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -45,8 +46,9 @@ pub struct PipPackage {
     pub dependencies: BTreeMap<String, String>,
 }
 
-/// A checked lockfile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A checked lockfile. Its serialised form is that of [`to_json`](Self::to_json).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Value", try_from = "Value")]
 pub struct Lockfile(LockFile);
 
 impl Lockfile {
@@ -239,6 +241,20 @@ impl Lockfile {
             }
         }
         Ok(())
+    }
+}
+
+impl From<Lockfile> for Value {
+    fn from(lockfile: Lockfile) -> Self {
+        lockfile.to_json()
+    }
+}
+
+impl TryFrom<Value> for Lockfile {
+    type Error = Error;
+
+    fn try_from(value: Value) -> Result<Self> {
+        Self::from_json(&value)
     }
 }
 

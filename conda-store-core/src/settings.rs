@@ -8,6 +8,7 @@ use std::{num::NonZeroU32, time::Duration};
 use rattler_conda_types::Subdir;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::changes::RETENTION;
 pub use self::changes::SettingPlace;
 use crate::{
     install::Permissions,
@@ -76,6 +77,10 @@ pub struct Settings {
     pub run_link_scripts: bool,
     /// How many builds of a namespace run at once; as many as workers take where none.
     pub max_concurrent_builds: Option<NonZeroU32>,
+    /// How many ended builds of an environment are kept, the newest ones and its current one; all where none.
+    pub max_kept_builds: Option<NonZeroU32>,
+    /// How many days after its end a build is kept that is not the current one; for ever where none.
+    pub max_kept_days: Option<NonZeroU32>,
 }
 
 impl Settings {
@@ -130,6 +135,8 @@ impl Default for Settings {
             storage_threshold: 5 << 30,
             run_link_scripts: true,
             max_concurrent_builds: None,
+            max_kept_builds: None,
+            max_kept_days: None,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Solves that several builds ask for, done once.
 //!
-//! Whoever solves holds a lock between tasks and processes, and leaves the answer beside it: `locks/…` and `KEY.json`, where
-//! the key is a digest of everything that the answer depends on. Others wait for the lock and take the answer. It holds for
-//! whoever asked before it was there: that answer is as good as one of their own, and a later request sees the channels as
-//! they are then. A holder that ends in whatever way releases its lock, and the next one solves.
+//! Whoever solves has the turn at it and leaves the answer beside the lock: `locks/…` and `KEY.json`, where the key is a digest
+//! of everything that the answer depends on. Others wait for their turn and take the answer. It holds for whoever asked
+//! before it was there: that answer is as good as one of their own, and a later request sees the channels as they are then.
+//! Where the one whose turn it is ends without an answer, the next one solves.
 
 use std::{
     collections::BTreeMap,
@@ -23,27 +23,22 @@ use crate::{
     clock::{Clock, Timestamp},
     conda::virtual_packages,
     event::{Reporter, ReporterExt},
-    file_lock::{self, lock},
     install::blocking,
+    kept_error::KeptError,
     solver::{Lock, SolveRequest, Solver},
+    turns::Turns,
 };
 
 const OPERATION: &str = "solve environment";
 
-/// How long a build keeps its place while another solves the same. Longer than a suspended one is waited for, so that this
-/// one takes over instead.
-const PATIENCE: Duration = file_lock::SILENCE.saturating_add(Duration::from_secs(5));
-
 /// How long an answer is given to those who asked before it was there.
 const SHARED_FOR: Duration = Duration::from_mins(10);
-
-/// How much of a key names its lock. Lock files stay, so there are only so many; two keys that share one wait for each other.
-const LOCK_DIGITS: usize = 3;
 
 /// Gives one answer to all who ask the same.
 #[derive(Debug)]
 pub(crate) struct SharedSolves {
     directory: PathBuf,
+    turns: Turns,
     clock: Arc<dyn Clock>,
 }
 
@@ -57,20 +52,15 @@ struct Answer {
 #[derive(Debug, Serialize, Deserialize)]
 enum Outcome {
     Solved(BTreeMap<Subdir, Vec<RepoDataRecord>>),
-    /// The sentence for people, and the whole story for a log. Nothing but time changes this outcome; others are tried again.
-    Unsatisfiable {
-        message: String,
-        report: String,
-    },
+    /// Nothing but time changes this outcome; other failures are tried again.
+    Unsatisfiable(KeptError),
 }
 
 impl Outcome {
     fn of(solved: &Result<Lock>) -> Option<Self> {
         match solved {
             Ok(lock) => Some(Self::Solved(lock.platforms.clone())),
-            Err(error) if error.kind() == ErrorKind::Unsatisfiable => {
-                Some(Self::Unsatisfiable { message: error.to_string(), report: error.report() })
-            }
+            Err(error) if error.kind() == ErrorKind::Unsatisfiable => Some(Self::Unsatisfiable(error.into())),
             Err(_) => None,
         }
     }
@@ -78,11 +68,7 @@ impl Outcome {
     fn into_result(self) -> Result<Lock> {
         match self {
             Self::Solved(platforms) => Ok(Lock { platforms }),
-            Self::Unsatisfiable { message, report } => {
-                let story = report.strip_prefix(&message).unwrap_or(&report).trim_start_matches(": ").to_owned();
-                let error = Error::new(ErrorKind::Unsatisfiable, OPERATION, message);
-                Err(if story.is_empty() { error } else { error.with_source(story) })
-            }
+            Self::Unsatisfiable(error) => Err(error.into_error(OPERATION)),
         }
     }
 }
@@ -90,10 +76,8 @@ impl Outcome {
 impl SharedSolves {
     /// Keeps answers in `directory`, which all who are to share them have in common.
     pub(crate) async fn open(directory: PathBuf, clock: Arc<dyn Clock>) -> Result<Self> {
-        let locks = directory.join("locks");
-        let make = move || fs::create_dir_all(&locks).map_err(|error| failed(error, &locks));
-        blocking(OPERATION, make).await?;
-        Ok(Self { directory, clock })
+        let turns = Turns::open(OPERATION, directory.join("locks")).await?;
+        Ok(Self { directory, turns, clock })
     }
 
     /// The packages for `request`, which was made at `asked`: of `solver`, or as somebody else solved the same since then.
@@ -107,10 +91,7 @@ impl SharedSolves {
         cancellation: &CancellationToken,
     ) -> Result<Option<Lock>> {
         let key = self.key(request).await?;
-        let locks = self.directory.join("locks");
-        let wait = lock(OPERATION, &locks, &key[..LOCK_DIGITS], cancellation);
-        let Ok(turn) = tokio::time::timeout(PATIENCE, wait).await else { return Ok(None) };
-        let _turn = turn?;
+        let Some(_turn) = self.turns.wait(&key, cancellation).await? else { return Ok(None) };
         if let Some(answer) = self.read(&key, asked).await {
             reporter.message("another build asked for the same and was solved meanwhile: this one takes its packages");
             return answer.outcome.into_result().map(Some);

@@ -133,7 +133,7 @@ impl CondaStore {
 
     /// Takes a job out of the queue that was called off. The catalogue has the last word; this is only so that no worker
     /// takes the job up for nothing.
-    async fn withdraw(&self, job: &Job) {
+    pub(crate) async fn withdraw(&self, job: &Job) {
         if let Err(error) = self.queue().cancel(&job.name()).await {
             tracing::warn!(job.name = %job.name(), error = error.report(), "could not take a canceled job out of the queue");
         }
@@ -142,8 +142,7 @@ impl CondaStore {
     /// Makes a completed build the current one of its environment; a worker then changes the symlink.
     ///
     /// # Errors
-    /// What [`Catalogue::set_current_build`](crate::catalogue::Catalogue::set_current_build) says;
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) where the queue takes no job: asked for again, it will.
+    /// What [`Catalogue::set_current_build`](crate::catalogue::Catalogue::set_current_build) says.
     pub async fn set_current_build(
         &self,
         namespace: &NamespaceName,
@@ -152,8 +151,8 @@ impl CondaStore {
     ) -> Result<()> {
         self.allow(namespace, Some(environment), Action::Update).await?;
         self.catalogue().set_current_build(namespace, environment, build_id).await?;
-        let job = Job::CurrentBuild { namespace: namespace.clone(), environment: environment.clone() };
-        self.queue().enqueue(job.enqueueable()).await.map(drop)
+        self.hand_in(&Job::CurrentBuild { namespace: namespace.clone(), environment: environment.clone() }).await;
+        Ok(())
     }
 
     /// Bytes free where environments are built, unless the disk does not tell.

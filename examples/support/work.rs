@@ -16,7 +16,7 @@ pub async fn work(store: CondaStore, configuration: &Configuration, shutdown: Ca
         .concurrency(section.concurrency.unwrap_or_else(threads))
         .build();
     let namespace = configuration.settings.filesystem_namespace.clone();
-    let watch = Watch::new(store, namespace, section.watch_paths.clone());
+    let watch = Watch::new(Arc::clone(store.queue()), namespace, &section.watch_paths);
     tokio::join!(worker.run(shutdown.clone()), watch.run(shutdown));
 }
 

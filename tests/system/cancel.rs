@@ -151,6 +151,28 @@ async fn while_it_is_solved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn while_it_is_solved_without_a_build_and_its_client_goes_away() {
+    let setting = Setting::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    slow_package(directory.path(), vec![file("share/slow", "here")]).await;
+    let server = ChannelServer::holding(directory.path(), Some("/repodata")).await;
+    let path = format!("/api/v1/specification/?channel={}&conda=slow", server.url);
+    tokio::select! {
+        answer = setting.api.get(&path) => panic!("{answer:?}"),
+        () = until(async || server.was_asked_for("/repodata"), &setting.site) => {}
+    }
+    let canceled = Instant::now();
+    let shows_a_solve = async |path: &str| {
+        let (status, body) = setting.api.get(path).await.unwrap();
+        assert_eq!(status, 200, "{body}");
+        body.to_string().contains("\"solve\"")
+    };
+    until(async || !shows_a_solve("/api/v2/job/").await && !shows_a_solve("/api/v2/worker/").await, &setting.site)
+        .await;
+    setting.gone(canceled).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn while_a_package_is_downloaded() {
     let setting = Setting::new().await;
     let directory = tempfile::tempdir().unwrap();

@@ -6,9 +6,16 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Duration,
 };
 
+use conda_store_core::{
+    auth::Scope,
+    catalogue::{BuildQuery, Catalogue, Database, JobQuery, Order, PageRequest},
+    clock::SystemClock,
+    job::JobKind,
+};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -107,20 +114,8 @@ impl Watching {
         }
         std::os::unix::fs::symlink("elsewhere/linked.yaml", data.path().join("linked.yaml")).unwrap();
         fs::write(data.path().join("environments/broken.yaml"), "name: [").unwrap();
-        let log = fs::File::create(data.path().join("log")).unwrap();
-        let paths = format!("[{0}/environments, {0}/linked.yaml]", data.path().display());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let worker = Program::start(
-            command("conda-store-worker", data.path())
-                .env("CONDA_STORE__CONDASTOREWORKER__ADDRESS", "127.0.0.1")
-                .env("CONDA_STORE__CONDASTOREWORKER__PORT", port.to_string())
-                .env("CONDA_STORE__CONDASTORE__FILESYSTEM_NAMESPACE", "from-files")
-                .env("CONDA_STORE__CONDASTOREWORKER__WATCH_PATHS", paths)
-                .stdout(log.try_clone().unwrap())
-                .stderr(log),
-        )
-        .unwrap();
-        Self { data, channel, worker, url: format!("http://127.0.0.1:{port}/") }
+        let (worker, url) = watcher(data.path(), "log");
+        Self { data, channel, worker, url }
     }
 
     fn write(&self, file: &str, name: &str, package: &str) {
@@ -135,12 +130,36 @@ impl Watching {
         until(&format!("{name} with {file}"), async || path.is_file().then_some(())).await;
     }
 
+    /// What the workers have written down.
+    async fn catalogue(&self) -> Catalogue {
+        let database = self.data.path().join("conda-store/conda-store.sqlite");
+        let database = Database::connect(&format!("sqlite:{}", database.display())).await.unwrap();
+        Catalogue::new(database, Arc::new(SystemClock))
+    }
+
     /// How often an environment was built.
     fn builds(&self, name: &str) -> usize {
         let directories = fs::read_dir(self.data.path().join("conda-store/state/from-files")).unwrap();
         let names = directories.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|directory| directory.ends_with(&format!("-{name}"))).count()
     }
+}
+
+/// A worker that watches what is in `data`, writes what it has to say to the file `log`, and tells how it is at a URL.
+fn watcher(data: &Path, log: &str) -> (Program, String) {
+    let log = fs::File::create(data.join(log)).unwrap();
+    let paths = format!("[{0}/environments, {0}/linked.yaml]", data.display());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let worker = Program::start(
+        command("conda-store-worker", data)
+            .env("CONDA_STORE__CONDASTOREWORKER__ADDRESS", "127.0.0.1")
+            .env("CONDA_STORE__CONDASTOREWORKER__PORT", port.to_string())
+            .env("CONDA_STORE__CONDASTORE__FILESYSTEM_NAMESPACE", "from-files")
+            .env("CONDA_STORE__CONDASTOREWORKER__WATCH_PATHS", paths)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log),
+    );
+    (worker.unwrap(), format!("http://127.0.0.1:{port}/"))
 }
 
 const HELLO: [&str; 2] = ["conda-store-demo-hello", "bin/conda-store-demo-hello"];
@@ -181,6 +200,34 @@ async fn a_worker_finds_changes_that_nobody_tells_of() {
     watching.built("linked", HELLO[1]).await;
     assert_eq!(watching.builds("linked"), 2);
     assert!(stops(&mut watching.worker));
+}
+
+#[tokio::test]
+async fn two_workers_build_what_both_watch_once() {
+    let mut watching = Watching::start().await;
+    // The first one makes the tables.
+    until("the first worker", async || text(&format!("{}health/ready", watching.url)).await).await;
+    let (mut other, url) = watcher(watching.data.path(), "other.log");
+    until("the other worker", async || text(&format!("{url}health/ready")).await).await;
+    let names: Vec<String> = (0..5).map(|number| format!("env-{number}")).collect();
+    for name in &names {
+        watching.write(&format!("environments/{name}.yaml"), name, HELLO[0]);
+        watching.built(name, HELLO[1]).await;
+    }
+    let (catalogue, everything) = (watching.catalogue().await, Scope::everything());
+    let builds = catalogue.builds(&BuildQuery::new(&everything, 100)).await.unwrap().items;
+    assert_eq!(builds.into_iter().map(|build| build.environment.to_string()).collect::<Vec<_>>(), names);
+    let looks = JobQuery {
+        kind: Some(JobKind::WatchPaths),
+        state: None,
+        order: Order::Ascending,
+        page: PageRequest::first(10),
+    };
+    let jobs = catalogue.jobs(&looks).await.unwrap().items;
+    assert_eq!(jobs.len(), 1, "{jobs:?}");
+    let error = jobs[0].attempt.as_ref().unwrap().error.as_ref().unwrap();
+    assert!(error.contains("broken.yaml: "), "{error}");
+    assert!(stops(&mut watching.worker) && stops(&mut other));
 }
 
 #[test]

@@ -29,7 +29,10 @@ async fn no_answer_contradicts_the_description() {
     // Solving is asked for as well: in a channel that is at hand, however empty.
     let channel = empty_channel().unwrap();
     let url = file_url(channel.path());
-    let options = format!("  conda_default_channels: ['{url}']\n  conda_allowed_channels: ['{url}']\n");
+    // Nobody is there to solve either: whoever asks for it hears so soon.
+    let options = format!(
+        "  conda_default_channels: ['{url}']\n  conda_allowed_channels: ['{url}']\n  conda_max_solve_time: 1\n"
+    );
     let site = Site::new(None, &options).unwrap();
     // Without a worker: what is asked for here is not to be built.
     let (_server, api) = site.server(&[]).await.unwrap();

@@ -151,7 +151,8 @@ async fn an_environment_goes_back_to_an_earlier_build() {
 async fn a_specification_is_solved_as_it_would_be_built() {
     let Some(channel) = channel() else { return };
     let site = Site::new(None, "").unwrap();
-    let (_server, api) = site.server(&["--standalone"]).await.unwrap();
+    let (_server, api) = site.server(&[]).await.unwrap();
+    let _worker = site.worker("worker").unwrap();
     let path = format!("/api/v1/specification?channels={}&conda=hello-py&conda=python%3D3.13/", file_url(&channel));
     let (status, solved) = api.get(&path).await.unwrap();
     assert_eq!(status, 200, "{solved}");

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::Path,
+    sync::Arc,
 };
 
 use futures::{Stream, StreamExt, stream};
@@ -27,12 +28,12 @@ const WAITING: usize = 4;
 const LARGE: u64 = 16 << 20;
 
 /// The archive of an environment.
-pub(super) fn stream(tree: Tree, compression: Compression) -> ByteStream {
+pub(super) fn stream(tree: Arc<Tree>, compression: Compression) -> ByteStream {
     Box::pin(compression.compressed(pieces(tree, compression.piece())))
 }
 
 /// The tar file in pieces of `size` bytes, the last one excepted.
-fn pieces(tree: Tree, size: usize) -> impl Stream<Item = Result<Vec<u8>>> + Send {
+fn pieces(tree: Arc<Tree>, size: usize) -> impl Stream<Item = Result<Vec<u8>>> + Send {
     let (sender, receiver) = mpsc::channel(WAITING);
     let pieces = Pieces { sender, piece: Vec::with_capacity(size), size };
     let writing = tokio::task::spawn_blocking(move || write(&tree, pieces));

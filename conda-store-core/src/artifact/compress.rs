@@ -15,8 +15,12 @@ use crate::{
 
 const OPERATION: &str = "compress archive";
 
-/// How hard to try: the number that conda-pack has by default, for either format.
+/// How hard Zstandard tries: the number that conda-pack has by default.
 pub(super) const LEVEL: i32 = 4;
+
+/// How hard libdeflate tries: as hard as zlib does at conda-pack's level, going by the size of archives. The numbers of
+/// the two stand for different searches.
+const GZIP_LEVEL: i32 = 2;
 
 /// How a tar file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,8 @@ impl Compression {
     ) -> impl Stream<Item = Result<Bytes>> {
         pieces
             .map(move |piece| async move { blocking(OPERATION, move || self.compress(&piece?)).await })
-            .buffered(parallelism() + 1)
+            // While one is stored nobody asks for the others: so many keep every core busy meanwhile.
+            .buffered(2 * parallelism() + 2)
     }
 
     fn compress(self, piece: &[u8]) -> Result<Bytes> {
@@ -56,8 +61,9 @@ impl Compression {
 
 /// One member: no name, no time, no particular system.
 fn gzip(piece: &[u8]) -> Result<Vec<u8>> {
-    let level = CompressionLvl::new(LEVEL)
-        .map_err(|error| Error::unexpected(OPERATION, format!("the compressor has no level {LEVEL}: {error:?}")))?;
+    let level = CompressionLvl::new(GZIP_LEVEL).map_err(|error| {
+        Error::unexpected(OPERATION, format!("the compressor has no level {GZIP_LEVEL}: {error:?}"))
+    })?;
     let mut compressor = Compressor::new(level);
     let mut bytes = vec![0; compressor.gzip_compress_bound(piece.len())];
     let written = compressor.gzip_compress(piece, &mut bytes).map_err(refused)?;

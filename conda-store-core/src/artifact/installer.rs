@@ -3,6 +3,8 @@
 //!
 //! It is written front to back: the script, which knows its own length, the archive, and a line with the SHA-256 of both.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
@@ -16,7 +18,7 @@ const SCRIPT: &str = include_str!("scripts/installer");
 const OFFSET: &str = "@OFFSET@";
 
 /// The installer of an environment.
-pub(super) fn stream(tree: Tree) -> ByteStream {
+pub(super) fn stream(tree: Arc<Tree>) -> ByteStream {
     let script = SCRIPT.replace(OFFSET, &format!("{:<width$}", SCRIPT.len(), width = OFFSET.len()));
     let content = stream::once(async { Ok(Bytes::from(script)) }).chain(archive::stream(tree, Compression::Gzip));
     let state = (Box::pin(content), Some(Sha256::new()));

@@ -21,6 +21,7 @@ mod archive;
 mod compress;
 mod conda_meta;
 mod contents;
+mod digest;
 mod distributions;
 mod export;
 mod installer;
@@ -40,21 +41,24 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error, ErrorKind, Result,
     install::blocking,
     lockfile::PipPackage,
-    model::{ArchiveFormat, ArtifactType, EnvironmentName},
+    model::{ArchiveFormat, Artifact, ArtifactType, EnvironmentName},
     storage::{Body, ByteStream, Storage, StorageKey},
 };
 
 use self::compress::Compression;
 pub use self::tree::{Entry, EntryKind, Tree};
 
-/// The artifacts that [`make`] makes.
+const OPERATION: &str = "make artifact";
+
+/// The artifacts that are made of environments.
 pub const MADE: [ArtifactType; 4] =
     [ArtifactType::Yaml, ArtifactType::CondaPack, ArtifactType::ConstructorInstaller, ArtifactType::Sbom];
 
@@ -86,57 +90,135 @@ pub struct Made {
     pub size: u64,
 }
 
-/// Those of `wanted` that [`make`] makes.
+/// Those of `wanted` that are made of environments.
 pub(crate) fn made_of(wanted: &[ArtifactType]) -> Vec<ArtifactType> {
     MADE.into_iter().filter(|artifact_type| wanted.contains(artifact_type)).collect()
 }
 
-/// Makes an artifact and puts it into `storage`.
-///
-/// # Errors
-/// [`ErrorKind::Unsupported`] for one that is not in [`MADE`]; [`ErrorKind::Corrupt`] where `conda-meta` cannot be read;
-/// what the file system and the storage say.
-pub async fn make(artifact_type: ArtifactType, request: Request, storage: &dyn Storage) -> Result<Made> {
-    let (key, content) = content(artifact_type, request).await?;
-    publish(storage, key.parse()?, content).await
+/// An environment that was read for an artifact.
+#[derive(Debug)]
+pub struct Draft {
+    key: StorageKey,
+    content: Content,
 }
 
-/// The key of an artifact and its bytes.
-async fn content(artifact_type: ArtifactType, request: Request) -> Result<(String, ByteStream)> {
-    let Request { prefix, name, build_key, channel_alias, archive_format, pip } = request;
-    let tree = blocking("read environment", move || Tree::read(&prefix)).await?;
-    Ok(match artifact_type {
-        ArtifactType::Yaml => {
-            let text = blocking("export environment", move || export::export(&tree, &name, &channel_alias)).await?;
-            (format!("yaml/{build_key}.yml"), bytes(text))
-        }
-        ArtifactType::CondaPack => (format!("archive/{build_key}.{archive_format}"), archive(tree, archive_format)),
-        ArtifactType::ConstructorInstaller => (format!("installer/{build_key}.sh"), installer::stream(tree)),
-        ArtifactType::Sbom => {
-            let text = blocking("list packages", move || sbom::sbom(&tree, &name, &pip)).await?;
-            (format!("sbom/{build_key}.spdx.json"), bytes(text))
-        }
-        other => {
-            let message = format!("{other} is not made of a completed environment");
-            return Err(Error::new(ErrorKind::Unsupported, "make artifact", message));
-        }
-    })
+/// What the artifact will be.
+#[derive(Clone, Debug)]
+enum Content {
+    Text(String),
+    Archive(Arc<Tree>, ArchiveFormat),
+    Installer(Arc<Tree>),
 }
 
-fn archive(tree: Tree, format: ArchiveFormat) -> ByteStream {
-    match format {
-        ArchiveFormat::TarGz => archive::stream(tree, Compression::Gzip),
-        ArchiveFormat::TarZst => archive::stream(tree, Compression::Zstandard),
-        ArchiveFormat::Squashfs => squashfs::stream(tree),
+/// Of what an artifact is made, as SHA-256 in hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MadeOf {
+    /// The packages, and the form that the artifact has.
+    pub packages: String,
+    /// Everything that its bytes depend on: artifacts that have this in common are the same.
+    pub content: String,
+}
+
+impl Draft {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for an artifact that is not in [`MADE`]; [`ErrorKind::Corrupt`] where `conda-meta` cannot be
+    /// read; what the file system says.
+    pub async fn read(artifact_type: ArtifactType, request: Request) -> Result<Self> {
+        blocking(OPERATION, move || read(artifact_type, request)).await
+    }
+
+    /// [`MadeOf::packages`] of the artifact, without which no other is the same; `None` where the artifact is made sooner than
+    /// another one is found.
+    pub(crate) fn packages(&self) -> Option<String> {
+        self.content.of_tree().map(|(tree, form)| digest::packages(tree, &form))
+    }
+
+    /// [`MadeOf::content`] of the artifact, for which much of the environment may have to be read; `None` where that is too
+    /// much.
+    pub(crate) async fn digest(&self) -> Result<Option<String>> {
+        let content = self.content.clone();
+        let stop = CancellationToken::new();
+        // Dropping this future stops the thread too.
+        let _dropped = stop.clone().drop_guard();
+        let digest = move || match content.of_tree() {
+            Some((tree, form)) => digest::digest(tree, &form, &stop),
+            None => Ok(None),
+        };
+        blocking(OPERATION, digest).await
+    }
+
+    /// Makes the artifact and puts it into `storage`.
+    ///
+    /// # Errors
+    /// What the file system and the storage say.
+    pub async fn publish(&self, storage: &dyn Storage) -> Result<Made> {
+        publish(storage, self.key.clone(), self.content.stream(), None).await
+    }
+
+    /// Puts a copy of `other`, which is the same, in the place of the artifact; `None` where it is not there any more, or not
+    /// what it was.
+    pub(crate) async fn copy(&self, storage: &dyn Storage, other: &Artifact) -> Result<Option<Made>> {
+        let Some(sha256) = other.sha256.clone() else { return Ok(None) };
+        let copied = async {
+            let blob = storage.get(&other.key.parse()?, None).await?;
+            publish(storage, self.key.clone(), blob.stream, Some(sha256)).await
+        };
+        match copied.await {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => Ok(None),
+            copied => copied.map(Some),
+        }
     }
 }
 
-fn bytes(text: String) -> ByteStream {
-    Box::pin(futures::stream::once(async { Ok(text.into()) }))
+fn read(artifact_type: ArtifactType, request: Request) -> Result<Draft> {
+    let Request { prefix, name, build_key, channel_alias, archive_format, pip } = request;
+    let tree = Arc::new(Tree::read(&prefix)?);
+    let (key, content) = match artifact_type {
+        ArtifactType::Yaml => {
+            let text = export::export(&tree, &name, &channel_alias)?;
+            (format!("yaml/{build_key}.yml"), Content::Text(text))
+        }
+        ArtifactType::Sbom => {
+            let text = sbom::sbom(&tree, &name, &pip)?;
+            (format!("sbom/{build_key}.spdx.json"), Content::Text(text))
+        }
+        ArtifactType::CondaPack => {
+            (format!("archive/{build_key}.{archive_format}"), Content::Archive(tree, archive_format))
+        }
+        ArtifactType::ConstructorInstaller => (format!("installer/{build_key}.sh"), Content::Installer(tree)),
+        other => {
+            let message = format!("{other} is not made of a completed environment");
+            return Err(Error::new(ErrorKind::Unsupported, OPERATION, message));
+        }
+    };
+    Ok(Draft { key: key.parse()?, content })
 }
 
-/// Puts what `stream` yields into storage, and measures it on the way.
-async fn publish(storage: &dyn Storage, key: StorageKey, stream: ByteStream) -> Result<Made> {
+impl Content {
+    /// The environment and the form that it is given.
+    fn of_tree(&self) -> Option<(&Tree, String)> {
+        match self {
+            Self::Text(_) => None,
+            Self::Archive(tree, format) => Some((tree, format!("archive {format}"))),
+            Self::Installer(tree) => Some((tree, "installer".into())),
+        }
+    }
+
+    fn stream(&self) -> ByteStream {
+        match self.clone() {
+            Self::Text(text) => Box::pin(stream::once(async { Ok(text.into()) })),
+            Self::Archive(tree, ArchiveFormat::TarGz) => archive::stream(tree, Compression::Gzip),
+            Self::Archive(tree, ArchiveFormat::TarZst) => archive::stream(tree, Compression::Zstandard),
+            Self::Archive(tree, ArchiveFormat::Squashfs) => squashfs::stream(tree),
+            Self::Installer(tree) => installer::stream(tree),
+        }
+    }
+}
+
+/// Puts what `stream` yields into storage, and measures it on the way. Nothing is stored where it is not what is `expected`.
+async fn publish(storage: &dyn Storage, key: StorageKey, stream: ByteStream, expected: Option<String>) -> Result<Made> {
     let measured = Arc::new(Mutex::new((Sha256::new(), 0)));
     let measure = Arc::clone(&measured);
     let stream = stream.inspect_ok(move |bytes| {
@@ -144,7 +226,22 @@ async fn publish(storage: &dyn Storage, key: StorageKey, stream: ByteStream) -> 
         measured.0.update(bytes);
         measured.1 += bytes.len() as u64;
     });
+    let hashed = Arc::clone(&measured);
+    let defect = stream::once(async move {
+        let sha256 = sha256(&hashed);
+        expected.filter(|expected| *expected != sha256).map(|expected| Err(other_content(&expected)))
+    });
+    let stream = stream.chain(defect.filter_map(async |defect| defect));
     storage.put(&key, Body::Stream(Box::pin(stream))).await?;
-    let (hash, size) = measured.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Ok(Made { key, sha256: hex::encode(hash.finalize()), size })
+    let size = measured.lock().unwrap_or_else(PoisonError::into_inner).1;
+    Ok(Made { key, sha256: sha256(&measured), size })
+}
+
+fn sha256(measured: &Mutex<(Sha256, u64)>) -> String {
+    let hash = measured.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
+    hex::encode(hash.finalize())
+}
+
+fn other_content(expected: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, OPERATION, "the blob is not what was stored").with("expected", expected)
 }

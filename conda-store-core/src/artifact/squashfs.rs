@@ -35,7 +35,7 @@ const CHUNK: usize = 1 << 20;
 const DIRECTORY_MODE: u16 = 0o755;
 
 /// The archive of an environment.
-pub(super) fn stream(tree: Tree) -> ByteStream {
+pub(super) fn stream(tree: Arc<Tree>) -> ByteStream {
     let written = async move {
         let file = blocking(OPERATION, move || write(&tree)).await?;
         let file = tokio::fs::File::from_std(file);

@@ -1,6 +1,7 @@
 //! Artifacts of environments of real packages.
 
 mod activation;
+mod digests;
 mod formats;
 mod sbom;
 
@@ -37,7 +38,8 @@ async fn installed(workshop: &Workshop, name: &str, records: Vec<RepoDataRecord>
 }
 
 async fn archived(prefix: &Path) -> Vec<u8> {
-    let pieces: Vec<_> = archive::stream(Tree::read(prefix).unwrap(), Compression::Gzip).try_collect().await.unwrap();
+    let pieces: Vec<_> =
+        archive::stream(Tree::read(prefix).unwrap().into(), Compression::Gzip).try_collect().await.unwrap();
     pieces.concat()
 }
 
@@ -238,7 +240,8 @@ async fn an_installer_installs_and_refuses() {
     let root = workshop.directory.path();
     let specs: Vec<_> = SCIENCE.into_iter().chain(NO_PYTHON).chain(["hello-py"]).collect();
     let environment = installed(&workshop, "built", solve(&channel, &specs)).await;
-    let pieces: Vec<_> = installer::stream(Tree::read(&environment.prefix).unwrap()).try_collect().await.unwrap();
+    let pieces: Vec<_> =
+        installer::stream(Tree::read(&environment.prefix).unwrap().into()).try_collect().await.unwrap();
     let original = pieces.concat();
     fs::rename(&environment.prefix, root.join("gone")).unwrap();
     let file = root.join("tool.sh");

@@ -4,14 +4,15 @@ use std::{
     collections::{HashMap, HashSet},
     ffi::OsStr,
     fs::{self, Metadata},
-    io,
+    io, iter,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use rattler_conda_types::{PrefixRecord, prefix_record::PathsEntry, utils::TimestampMs};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, install::parallelism};
 
 const OPERATION: &str = "read environment";
 
@@ -90,8 +91,7 @@ impl Tree {
             let walk = scope.spawn(|| files(prefix));
             (records(prefix), walk.join())
         });
-        let defect = |_| Error::unexpected(OPERATION, "the walk through the directory ended by a defect");
-        let (records, files) = (records?, files.map_err(defect)??);
+        let (records, files) = (records?, files.map_err(|_| defect())??);
         let mut tree =
             Self { prefix: prefix.to_owned(), prefix_text, time: time(&records), records, entries: Vec::new() };
         tree.entries = Entries::of(&tree).all(files)?;
@@ -125,21 +125,41 @@ impl Tree {
     }
 }
 
+/// What `conda-meta` says, by name. Parsing it takes longer than everything else before the first byte of an archive, so all
+/// cores do it.
 fn records(prefix: &Path) -> Result<Vec<PrefixRecord>> {
     let directory = prefix.join("conda-meta");
-    let mut records = Vec::new();
+    let mut files = Vec::new();
     for entry in fs::read_dir(&directory).map_err(|error| failed(error, &directory))? {
         let path = entry.map_err(|error| failed(error, &directory))?.path();
         if path.extension() == Some(OsStr::new("json")) {
-            records.push(PrefixRecord::from_path(&path).map_err(|error| {
-                Error::new(ErrorKind::Corrupt, OPERATION, "a record in conda-meta cannot be read")
-                    .with("file", path.display())
-                    .with_source(error)
-            })?);
+            files.push(path);
         }
     }
+    let next = AtomicUsize::new(0);
+    // A large one holds up nobody but whoever has it.
+    let some = || -> Result<Vec<PrefixRecord>> {
+        iter::from_fn(|| files.get(next.fetch_add(1, Ordering::Relaxed))).map(|path| record(path)).collect()
+    };
+    let parts: Vec<_> = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..parallelism()).map(|_| scope.spawn(some)).collect();
+        readers.into_iter().map(|reader| reader.join().map_err(|_| defect())?).collect::<Result<_>>()
+    })?;
+    let mut records: Vec<PrefixRecord> = parts.into_iter().flatten().collect();
     records.sort_by(|a, b| a.name().as_normalized().cmp(b.name().as_normalized()));
     Ok(records)
+}
+
+fn record(path: &Path) -> Result<PrefixRecord> {
+    PrefixRecord::from_path(path).map_err(|error| {
+        Error::new(ErrorKind::Corrupt, OPERATION, "a record in conda-meta cannot be read")
+            .with("file", path.display())
+            .with_source(error)
+    })
+}
+
+fn defect() -> Error {
+    Error::unexpected(OPERATION, "reading it ended by a defect")
 }
 
 fn time(records: &[PrefixRecord]) -> i64 {

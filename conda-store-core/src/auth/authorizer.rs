@@ -26,6 +26,12 @@ impl Scope {
     pub fn everything() -> Self {
         Self { patterns: BTreeSet::from([ArnPattern::everything()]) }
     }
+
+    /// Whether it leaves nothing out.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.patterns.iter().any(|pattern| pattern.parts() == ("*", "*"))
+    }
 }
 
 /// Decides who may do what.

@@ -127,9 +127,11 @@ pub(super) async fn write_state(
     build: BuildId,
     progress: &ArtifactProgress,
 ) -> Result<()> {
+    // Of what it was made is noted once it is there.
     const UPSERT: &str = "insert into cs_artifact_state (build_id, artifact_type, state, message, sha256, size) \
-        values ($1, $2, $3, $4, $5, $6) on conflict (build_id, artifact_type) do update set \
-        state = excluded.state, message = excluded.message, sha256 = excluded.sha256, size = excluded.size";
+        values ($1, $2, $3, $4, $5, $6) on conflict (build_id, artifact_type) do update set state = excluded.state, \
+        message = excluded.message, sha256 = excluded.sha256, size = excluded.size, packages = null, \
+        made_of = null";
     let upsert = transaction.query(operation, UPSERT);
     let upsert = upsert.value(build).value(progress.artifact_type.as_str()).value(progress.state.as_str());
     let upsert = upsert.value(progress.message.clone()).value(progress.sha256.clone()).value(progress.size);

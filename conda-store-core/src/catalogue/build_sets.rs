@@ -73,7 +73,7 @@ impl<'a> Wanted<'a> {
 
     /// The scopes that do not cover everything.
     fn limiting_scopes(&self) -> impl Iterator<Item = &'a Scope> {
-        self.scopes.iter().copied().filter(|scope| !scope.patterns.iter().any(|pattern| pattern.parts() == ("*", "*")))
+        self.scopes.iter().copied().filter(|scope| !scope.is_everything())
     }
 
     /// The facts that all of them have, as the table names them.
@@ -110,6 +110,9 @@ impl Catalogue {
         operation: &'static str,
         wanted: &Wanted<'_>,
     ) -> Result<Option<RoaringBitmap>> {
+        if wanted.environment_id.is_some() {
+            return self.builds_of_environment(operation, wanted).await.map(Some);
+        }
         let query =
             self.database.query(operation, "with changed as (select distinct build_id from cs_changed_build limit ");
         let query = query.bind(i64::try_from(MOST_CHANGED + 1).unwrap_or(i64::MAX));
@@ -134,10 +137,18 @@ impl Catalogue {
         let rows: Vec<PartRow> = query.all().await?;
         join(rows, conditions)
     }
+
+    /// An environment has few: they are looked at one by one.
+    async fn builds_of_environment(&self, operation: &'static str, wanted: &Wanted<'_>) -> Result<RoaringBitmap> {
+        let query = ids(self.database.query(operation, "select "), "b.id");
+        let query = query.push(" from ").push(TABLES).push(" where 1 = 1");
+        let (ids,): (Option<String>,) = wanted.narrow(query, true).one().await?;
+        Ok(read_ids(&ids.unwrap_or_default()).collect())
+    }
 }
 
 /// The ids in `column` as text with commas.
-fn ids<'t>(query: Query<'t>, column: &'static str) -> Query<'t> {
+pub(super) fn ids<'t>(query: Query<'t>, column: &'static str) -> Query<'t> {
     query.push_either("group_concat(", "string_agg(cast(").push(column).push_either(")", " as text), ',')")
 }
 

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDateTime;
 use roaring::RoaringBitmap;
 use sqlx::FromRow;
 
 use super::{
     Catalogue, Cursor, Order, Page, PageRequest, Start,
+    build_facts::one_of,
+    build_order::{order_by, sort},
     build_sets::{self, Wanted},
     error, filter,
     namespaces::parse_name,
-    query::{Query, Transaction},
+    query::Transaction,
 };
 use crate::{
     Error, Result,
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// What is being done.
-const OPERATION: &str = "list builds";
+pub(super) const OPERATION: &str = "list builds";
 
 /// What a list of builds can be sorted by. A moment that has not come yet is later than all that have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub enum BuildSort {
 
 impl BuildSort {
     /// The column before the id, which is always the last.
-    fn column(self) -> Option<&'static str> {
+    pub(super) fn column(self) -> Option<&'static str> {
         match self {
             Self::Id => None,
             Self::ScheduledOn => Some("b.scheduled_on"),
@@ -51,7 +52,7 @@ impl BuildSort {
     }
 
     /// How many keys a cursor has.
-    fn keys(self) -> usize {
+    pub(super) fn keys(self) -> usize {
         usize::from(self.column().is_some())
     }
 
@@ -227,19 +228,17 @@ impl Catalogue {
     pub async fn builds(&self, query: &BuildQuery<'_>) -> Result<Page<Build>> {
         let scopes = [query.scope];
         let wanted = query.wanted(&scopes);
-        // An environment has few: they are looked at one by one.
-        let is_of_one = query.environment_id.is_some();
-        let found = if is_of_one { None } else { self.find_builds(OPERATION, &wanted).await? };
-        if let (Some(found), BuildSort::Id) = (&found, query.sort) {
-            return self.builds_by_id(query, found).await;
-        }
+        let found = match self.find_builds(OPERATION, &wanted).await? {
+            Some(found) if query.sort == BuildSort::Id => return self.builds_by_id(query, &found).await,
+            found => found,
+        };
         let list = |columns| {
             let list = self.database.query(OPERATION, columns).push(" from ").push(build_sets::TABLES);
             let list = list.push(" where 1 = 1");
             match &found {
                 Some(_) if wanted.is_everything() => list,
                 Some(found) => filter::among(list, "b.id", found),
-                None => wanted.narrow(list, is_of_one),
+                None => wanted.narrow(list, false),
             }
         };
         let total = match &found {
@@ -247,9 +246,18 @@ impl Catalogue {
             None => list("select count(*)").one::<(i64,)>().await?.0,
         };
         let window = query.page.window(query.order, total);
+        let place = match &found {
+            Some(found) if !wanted.is_everything() => self.locate_builds(query, found, &window).await?,
+            _ => None,
+        };
+        let (column, cursor) = (query.sort.column(), query.page.cursor(query.sort.keys())?);
         // Only the builds of the page are read, of others no more than an index has.
-        let page = window.cut(sort(list(PAGE), query, window.order)?).push(") found").push(PAGE_TABLES);
-        let rows: Vec<BuildRow> = order_by(page, query, window.order).all().await?;
+        let page = match place {
+            Some(ids) => one_of(self.database.query(OPERATION, PAGE).push(" from build b where b.id"), ids),
+            None => window.cut(sort(list(PAGE), column, cursor, window.order)?),
+        };
+        let page = page.push(") found").push(PAGE_TABLES);
+        let rows: Vec<BuildRow> = order_by(page, column, window.order).all().await?;
         let items: Result<Vec<Build>> = rows.into_iter().map(Build::try_from).collect();
         Ok(query.page.page(&window, items?, total, |build| query.sort.cursor(build)))
     }
@@ -272,38 +280,4 @@ impl Catalogue {
         let next = items.last().filter(|_| end < found.len()).map(|build| query.sort.cursor(build));
         Ok(Page { items, total: found.len(), next })
     }
-}
-
-/// Sorts in `order`, and leaves out what comes before the page.
-fn sort<'t>(list: Query<'t>, query: &BuildQuery<'_>, order: Order) -> Result<Query<'t>> {
-    let list = match (query.sort.column(), query.page.cursor(query.sort.keys())?) {
-        (_, None) => list,
-        (None, Some(cursor)) => list.push(" and b.id").push(order.after()).bind(cursor.id),
-        (Some(column), Some(cursor)) => behind(list, column, order, cursor)?,
-    };
-    Ok(order_by(list, query, order))
-}
-
-fn order_by<'t>(list: Query<'t>, query: &BuildQuery<'_>, order: Order) -> Query<'t> {
-    let list = list.push(" order by ");
-    let Some(column) = query.sort.column() else { return list.push("b.id").push(order.keyword()) };
-    let nulls = if order == Order::Ascending { " nulls last, b.id" } else { " nulls first, b.id" };
-    list.push(column).push(order.keyword()).push(nulls).push(order.keyword())
-}
-
-/// What comes behind the cursor in the order of a column that may be null, which is the greatest.
-fn behind<'t>(list: Query<'t>, column: &'static str, order: Order, cursor: &Cursor) -> Result<Query<'t>> {
-    let list = list.push(" and ((").push(column);
-    let Some(moment) = &cursor.keys[0] else {
-        let list = list.push(" is null and b.id").push(order.after()).bind(cursor.id).push(")");
-        let rest = if order == Order::Descending { " is not null)" } else { " is null and 1 = 0)" };
-        return Ok(list.push(" or ").push(column).push(rest));
-    };
-    let moment: Timestamp = moment
-        .parse::<NaiveDateTime>()
-        .map(Timestamp::new)
-        .map_err(|cause| Error::invalid("read cursor", "the cursor is none that a list gave").with_source(cause))?;
-    let list = list.push(" = ").bind(moment).push(" and b.id").push(order.after()).bind(cursor.id).push(") or ");
-    let list = list.push(column).push(order.after()).bind(moment);
-    Ok(if order == Order::Ascending { list.push(" or ").push(column).push(" is null)") } else { list.push(")") })
 }

@@ -5,11 +5,13 @@ use sqlx::{FromRow, types::Json};
 
 use super::{
     Catalogue, Cursor, Namespace, Order, Page, PageRequest,
-    build_sets::Wanted,
+    build_facts::{one_of, read_ids},
+    build_sets::{Wanted, ids},
     filter,
     namespaces::parse_name,
-    page,
+    page::{self, Window},
     query::{Query, Transaction},
+    walk::Walk,
 };
 use crate::{
     Error, ErrorKind, Result,
@@ -111,6 +113,12 @@ impl<'a> EnvironmentQuery<'a> {
         asks.then_some(Wanted { is_current: true, ..wanted })
     }
 
+    /// Whether it is about some namespaces or names only.
+    fn is_narrowed(&self) -> bool {
+        let is_limited = [Some(self.scope), self.shared_with].into_iter().flatten().any(|scope| !scope.is_everything());
+        is_limited || self.namespace.is_some() || self.name.is_some()
+    }
+
     fn sort(&self) -> &'a [EnvironmentSort] {
         const DEFAULT: &[EnvironmentSort] = &[EnvironmentSort::Namespace, EnvironmentSort::Name];
         if self.sort.is_empty() { DEFAULT } else { self.sort }
@@ -157,14 +165,30 @@ const PAGE: &str = "select e.id, e.name, e.current_build_id, e.description, n.id
     n.metadata_ as metadata from (select e.id";
 const PAGE_TABLES: &str = " join environment e on e.id = found.id join namespace n on n.id = e.namespace_id";
 
-/// Which builds may be the current one of those in a list.
-enum Builds {
-    /// Any or none.
-    Any,
+/// What is being done.
+const OPERATION: &str = "list environments";
+
+/// Which of the environments that a list may have it has.
+enum Members {
+    /// All.
+    All,
+    /// Those whose current build is one of these.
+    WithBuild(RoaringBitmap),
     /// These.
-    Among(RoaringBitmap),
+    These(RoaringBitmap),
     /// It has to be found out for each.
     Unknown,
+}
+
+impl Members {
+    /// The set, and the column that it is about.
+    fn set(&self) -> Option<(&'static str, &RoaringBitmap)> {
+        match self {
+            Self::WithBuild(builds) => Some(("e.current_build_id", builds)),
+            Self::These(environments) => Some(("e.id", environments)),
+            Self::All | Self::Unknown => None,
+        }
+    }
 }
 
 /// Makes the environment, or revives it where it is marked as deleted, and gives its id.
@@ -200,34 +224,91 @@ impl Catalogue {
     /// # Errors
     /// [`ErrorKind::Invalid`] for a cursor of a list in another order.
     pub async fn environments(&self, query: &EnvironmentQuery<'_>) -> Result<Page<Environment>> {
-        const OPERATION: &str = "list environments";
-        let scopes: Vec<&Scope> = [Some(query.scope), query.shared_with].into_iter().flatten().collect();
-        let builds = match query.of_current_build(&scopes) {
-            Some(wanted) => self.find_builds(OPERATION, &wanted).await?.map_or(Builds::Unknown, Builds::Among),
-            None => Builds::Any,
+        let members = self.members(query).await?;
+        let is_searched = matches!(members, Members::These(_));
+        let query = &EnvironmentQuery { search: query.search.filter(|_| !is_searched), ..query.clone() };
+        let narrowed = |columns| narrow(self.database.query(OPERATION, columns).push(TABLES), query);
+        let list = |columns| match (members.set(), &members) {
+            (Some((column, set)), _) => filter::among(narrowed(columns), column, set),
+            (None, Members::Unknown) => narrow_by_build(narrowed(columns), query),
+            (None, _) => narrowed(columns),
         };
-        let list = |columns| {
-            let list = narrow(self.database.query(OPERATION, columns).push(TABLES), query);
-            match &builds {
-                Builds::Any => list,
-                Builds::Among(found) => filter::among(list, "e.current_build_id", found),
-                Builds::Unknown => narrow_by_build(list, query),
-            }
-        };
-        let total = match &builds {
-            // Each is what users of one environment get.
-            Builds::Among(found) if query.search.is_none() => i64::try_from(found.len()).unwrap_or(i64::MAX),
-            _ => list("select count(*)").one::<(i64,)>().await?.0,
+        let total = match members.set() {
+            // Each build is what users of one environment get.
+            Some((_, set)) => i64::try_from(set.len()).unwrap_or(i64::MAX),
+            None => list("select count(*)").one::<(i64,)>().await?.0,
         };
         let window = query.page.window(query.order, total);
+        let place = match members.set() {
+            Some((column, set)) if set.len() > filter::FEW as u64 => {
+                self.locate_environments(query, column, set, &window).await?
+            }
+            _ => None,
+        };
         // Only the environments of the page are read, of others no more than an index has.
-        let page = window.cut(sort(list(PAGE), query, window.order)?).push(") found").push(PAGE_TABLES);
+        let page = match place {
+            Some(ids) => one_of(self.database.query(OPERATION, PAGE).push(" from environment e where e.id"), ids),
+            None => window.cut(sort(list(PAGE), query, window.order)?),
+        };
+        let page = page.push(") found").push(PAGE_TABLES);
         let rows: Vec<EnvironmentRow> = page::order_by(page, &columns(query), window.order).all().await?;
         let items: Result<Vec<Environment>> = rows.into_iter().map(Environment::try_from).collect();
         Ok(query.page.page(&window, items?, total, |item| Cursor {
             keys: query.sort().iter().map(|sort| Some(sort.key(item))).collect(),
             id: item.id.0,
         }))
+    }
+
+    async fn members(&self, query: &EnvironmentQuery<'_>) -> Result<Members> {
+        let scopes: Vec<&Scope> = [Some(query.scope), query.shared_with].into_iter().flatten().collect();
+        let Some(wanted) = query.of_current_build(&scopes) else { return Ok(Members::All) };
+        let Some(builds) = self.find_builds(OPERATION, &wanted).await? else { return Ok(Members::Unknown) };
+        if query.search.is_none() {
+            return Ok(Members::WithBuild(builds));
+        }
+        self.search_among(query, &builds).await.map(Members::These)
+    }
+
+    /// Those that the search finds and whose current build is one of `builds`. The names are looked through once, for the
+    /// number and for the page.
+    async fn search_among(&self, query: &EnvironmentQuery<'_>, builds: &RoaringBitmap) -> Result<RoaringBitmap> {
+        let rows = ids(self.database.query(OPERATION, "select "), "e.id");
+        let rows = narrow(ids(rows.push(", "), "e.current_build_id").push(TABLES), query);
+        let rows = rows.push(" and e.current_build_id is not null");
+        let is_few = builds.len() <= filter::FEW as u64;
+        let rows = if is_few { filter::among(rows, "e.current_build_id", builds) } else { rows };
+        let (found, current): (Option<String>, Option<String>) = rows.one().await?;
+        let (found, current) = (found.unwrap_or_default(), current.unwrap_or_default());
+        let pairs = read_ids(&found).zip(read_ids(&current));
+        Ok(pairs.filter(|(_, build)| builds.contains(*build)).map(|(id, _)| id).collect())
+    }
+
+    /// Those that are on the page, of all that have one of `set` in `column`, unless the database has to find that out.
+    async fn locate_environments(
+        &self,
+        query: &EnvironmentQuery<'_>,
+        column: &'static str,
+        set: &RoaringBitmap,
+        window: &Window,
+    ) -> Result<Option<Vec<u32>>> {
+        let total = i64::try_from(set.len()).unwrap_or(i64::MAX);
+        // In a list that is narrowed down most have one.
+        let all = if query.is_narrowed() { total } else { self.last_environment().await?.into() };
+        let mut walk = Walk::new(set, window, total, all);
+        while let Some(far) = walk.far() {
+            let rows = self.database.query(OPERATION, "select e.id, ").push(column).push(TABLES);
+            let rows = narrow(rows, query).push(" and ").push(column).push(" is not null");
+            let rows = sort(rows, query, window.order)?.push(" limit ").bind(far).all().await?;
+            if let Some(ids) = walk.meet(rows) {
+                return Ok(Some(ids));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn last_environment(&self) -> Result<i32> {
+        let last: (Option<i32>,) = self.database.query(OPERATION, "select max(id) from environment").one().await?;
+        Ok(last.0.unwrap_or_default())
     }
 
     /// Makes `build` the one that users of the environment get.

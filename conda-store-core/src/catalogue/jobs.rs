@@ -1,7 +1,8 @@
 //! What there is to do and what is being done, whichever queue carries it.
 //!
-//! Builds, artifacts and deletions are rows that say themselves that something is still to be done. Of every job that
-//! was begun, the latest attempt is kept until the job is done; of those that come again and again, for ever.
+//! Builds, solves, artifacts and deletions are rows that say themselves that something is still to be done; all other jobs
+//! are written down when they are handed in. Of every job that was begun, the latest attempt is kept until the job is done; of
+//! those that come again and again, as long as they do.
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub enum JobState {
     Running,
     /// The worker that had it was lost; another one takes it when the lease has expired.
     Lost,
-    /// It is done, and comes again after its interval.
+    /// It is done, and comes again.
     Idle,
     /// Its last attempt failed, and nobody tries it again.
     Failed,
@@ -50,7 +51,7 @@ pub struct OpenJob {
     pub state: JobState,
     /// The build that it is about, if any.
     pub build: Option<BuildId>,
-    /// The namespace of that build or environment.
+    /// The namespace of that build or environment, or of whoever asked for a solve.
     pub namespace: Option<NamespaceName>,
     /// The name of the environment.
     pub environment: Option<EnvironmentName>,
@@ -108,31 +109,33 @@ struct JobRow {
 }
 
 /// The columns of a list.
-const COLUMNS: &str = "select t.name, t.kind, t.state, t.build_id, n.name as namespace, e.name as environment, \
-    t.enqueued_on, t.attempt, t.attempts, t.worker, t.started_on, t.ended_on, t.error";
+const COLUMNS: &str = "select t.name, t.kind, t.state, t.build_id, coalesce(n.name, t.namespace) as namespace, \
+    coalesce(e.name, t.environment) as environment, t.enqueued_on, t.attempt, t.attempts, t.worker, t.started_on, t.ended_on, t.error";
 
 /// Builds that no end has come to. Their claims say who has them.
 const BUILDS: &str = "select 'build/' || b.id as name, 'build' as kind, b.id as build_id, b.scheduled_on as enqueued_on, \
-    case when b.status = 'QUEUED' then 'waiting' when r.lease_expires > ";
+    null as namespace, null as environment, case when b.status = 'QUEUED' then 'waiting' when r.lease_expires > ";
 
 /// What else the catalogue knows to be undone, and what is kept of other jobs.
 const OTHERS: &str = " then 'running' else 'lost' end as claim \
     from build b left join cs_build_run r on r.build_id = b.id where b.status in ('QUEUED', 'BUILDING') \
-    union all select 'artifact/' || s.build_id || '/' || s.artifact_type, 'artifact', s.build_id, null, null \
+    union all select 'artifact/' || s.build_id || '/' || s.artifact_type, 'artifact', s.build_id, null, null, null, null \
     from cs_artifact_state s join build b on b.id = s.build_id \
     where s.state = 'PENDING' and b.status = 'COMPLETED' and b.deleted_on is null \
-    union all select 'delete-build/' || d.build_id, 'delete_build', d.build_id, b.deleted_on, null \
+    union all select 'delete-build/' || d.build_id, 'delete_build', d.build_id, b.deleted_on, null, null, null \
     from cs_build_deletion d join build b on b.id = d.build_id \
-    union all select j.name, j.kind, null, null, null from cs_job j \
-    where j.kind not in ('build', 'artifact', 'delete_build')";
+    union all select 'solve/' || s.id, 'solve', null, s.asked_on, s.namespace, s.environment, null \
+    from cs_solve s where s.answer is null \
+    union all select j.name, j.kind, null, j.enqueued_on, null, null, null from cs_job j \
+    where j.kind not in ('build', 'artifact', 'delete_build', 'solve')";
 
 /// Where a job stands that has no claim. An id ends the sort order of every list; here it tells nothing, names do.
-const STATE: &str = "select 0 as id, u.name, u.kind, u.build_id, u.enqueued_on, j.attempt, j.attempts, j.worker, j.started_on, \
-    j.ended_on, j.error, case when u.claim is not null then u.claim when j.name is null then 'waiting' \
+const STATE: &str = "select 0 as id, u.name, u.kind, u.build_id, u.enqueued_on, u.namespace, u.environment, j.attempt, j.attempts, j.worker, \
+    j.started_on, j.ended_on, j.error, case when u.claim is not null then u.claim when j.attempt is null then 'waiting' \
     when j.ended_on is null and w.seen_on >= ";
 const STATE_ENDED: &str = " then 'running' when j.ended_on is null then 'lost' \
     when j.is_periodic and j.error is null then 'idle' \
-    when u.build_id is null and not j.is_periodic and j.error is not null and j.attempt >= j.attempts then 'failed' \
+    when u.build_id is null and u.kind <> 'solve' and not j.is_periodic and j.error is not null and j.attempt >= j.attempts then 'failed' \
     else 'waiting' end as state from (";
 const JOINS: &str = ") u left join cs_job j on j.name = u.name left join cs_worker w on w.name = j.worker";
 
@@ -148,7 +151,7 @@ impl Catalogue {
             on conflict (name) do update set worker = excluded.worker, attempt = excluded.attempt, \
             attempts = excluded.attempts, started_on = excluded.started_on, ended_on = null";
         let upsert = self.database.query("record a job", UPSERT).value(job.name().0);
-        let upsert = upsert.value(job.kind().as_str()).value(job.is_periodic()).value(attempt.worker.as_str());
+        let upsert = upsert.value(job.kind().as_str()).value(job.kind().comes_again()).value(attempt.worker.as_str());
         let upsert = upsert.value(column(attempt.number)).value(column(attempt.limit));
         upsert.value(self.clock.now()).run().await?;
         Ok(())
@@ -174,11 +177,21 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Forgets jobs that come to nothing any more: of those that nobody began for `kept`, all that do not come again.
+    /// Forgets jobs that come to nothing any more: of those that nobody began for `kept`, all that do not come again. One
+    /// whose worker was lost and forgotten may have been called off.
     pub async fn forget_jobs(&self, kept: Duration) -> Result<()> {
-        const DELETE: &str = "delete from cs_job where not is_periodic and started_on < $1 and ended_on < $1";
+        const DELETE: &str = "delete from cs_job where not is_periodic and started_on < $1 and (ended_on < $1 \
+            or (ended_on is null and not exists (select 1 from cs_worker w where w.name = cs_job.worker)))";
         let delete = self.database.query("forget jobs", DELETE).value(self.clock.now().before(kept));
         delete.run().await?;
+        Ok(())
+    }
+
+    /// Forgets jobs that came again because somebody handed them in, and that nobody began for `kept`.
+    pub async fn forget_abandoned_jobs(&self, kept: Duration) -> Result<()> {
+        const DELETE: &str = "delete from cs_job where kind = $1 and started_on < $2";
+        let delete = self.database.query("forget jobs", DELETE).value(JobKind::WatchPaths.as_str());
+        delete.value(self.clock.now().before(kept)).run().await?;
         Ok(())
     }
 
@@ -221,9 +234,13 @@ fn open(row: JobRow) -> Result<OpenJob> {
     let wrong = |column, cause: crate::Error| error::corrupt("cs_job", column, &row.name, cause);
     let kind = row.kind.parse().map_err(|cause| wrong("kind", cause))?;
     let state = row.state.parse().map_err(|cause| wrong("state", cause))?;
-    // A job about an environment has it in its name alone.
-    let named = (kind == JobKind::CurrentBuild).then(|| row.name.split('/')).into_iter().flatten();
-    let mut named = named.skip(1).map(str::to_owned);
+    // A job about an environment, or about files for a namespace, has it in its name alone.
+    let parts = match kind {
+        JobKind::CurrentBuild => 2,
+        JobKind::WatchPaths => 1,
+        _ => 0,
+    };
+    let mut named = row.name.split('/').skip(1).take(parts).map(str::to_owned);
     let namespace = row.namespace.or_else(|| named.next()).map(|name| name.parse());
     let environment = row.environment.or_else(|| named.next()).map(|name| name.parse());
     let attempt = row.attempt.zip(row.worker).zip(row.started_on).map(|((number, worker), started_on)| JobAttempt {

@@ -6,6 +6,7 @@
 
 mod artifacts;
 mod build_facts;
+mod build_order;
 mod build_sets;
 mod builds;
 mod create;
@@ -17,6 +18,7 @@ mod error;
 mod events;
 mod execution;
 mod filter;
+mod handed_in;
 mod index;
 mod jobs;
 mod metrics;
@@ -27,13 +29,17 @@ mod packages;
 mod page;
 mod query;
 mod record;
+mod retention;
 mod role_mappings;
 mod run_memory;
+mod same_artifacts;
 mod search;
 mod settings;
+mod solves;
 mod specifications;
 mod tokens;
 mod usage;
+mod walk;
 mod workers;
 
 use std::sync::Arc;
@@ -56,8 +62,10 @@ pub use self::{
     namespaces::{Namespace, NamespaceQuery},
     packages::{PackageQuery, PackageSort},
     page::{Cursor, Order, Page, PageRequest, Start},
+    retention::{EnvironmentPlace, KeptBuilds},
     role_mappings::{NamespaceRole, RoleMapping},
     search::{PackageColumn, PackageSearch},
+    solves::{NewSolve, OpenSolve, SolveProgress},
     specifications::StoredSpecification,
     tokens::{NewToken, Token},
     usage::NamespaceUsage,

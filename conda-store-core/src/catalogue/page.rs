@@ -1,6 +1,6 @@
 //! Lists in pieces.
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,14 @@ impl Order {
         match self {
             Self::Ascending => Self::Descending,
             Self::Descending => Self::Ascending,
+        }
+    }
+
+    /// How what comes later compares with what comes first.
+    pub(super) fn of_later(self) -> Ordering {
+        match self {
+            Self::Ascending => Ordering::Greater,
+            Self::Descending => Ordering::Less,
         }
     }
 
@@ -164,14 +172,20 @@ impl Window {
         self.offset
     }
 
+    /// How many items are read at most.
+    pub(super) fn limit(&self) -> i64 {
+        self.limit
+    }
+
     /// The place behind the last item that is read.
     pub(super) fn end(&self) -> i64 {
         self.offset.saturating_add(self.limit)
     }
 
-    /// The same piece of a list that lacks the first `items`.
-    pub(super) fn without(self, items: i64) -> Self {
-        Self { offset: self.offset - items, ..self }
+    /// What lies behind the first `items` of the list, in a list that lacks those.
+    pub(super) fn behind(self, items: i64) -> Self {
+        let limit = self.limit - (items - self.offset).clamp(0, self.limit);
+        Self { offset: (self.offset - items).max(0), limit, ..self }
     }
 
     /// Ends `query` so that it gives the piece; read from the front, one item more as a sign that there are others.

@@ -126,7 +126,7 @@ impl Catalogue {
             if located.names.is_empty() {
                 return Ok((Vec::new(), u64::try_from(total).unwrap_or_default()));
             }
-            window = window.without(located.before);
+            window = window.behind(located.before);
         }
         let list = self.database.query(OPERATION, "");
         let rows: Vec<PackageRow> = found(list, search, located.as_ref(), window).all().await?;

@@ -5,7 +5,11 @@ use serde_json::{Map, Value};
 use sqlx::types::Json;
 
 use super::{Catalogue, error, query::Transaction};
-use crate::{Result, settings::SettingPlace};
+use crate::{
+    Result,
+    model::{EnvironmentName, NamespaceName},
+    settings::SettingPlace,
+};
 
 /// What the keys of settings begin with.
 const SETTING: &str = "setting";
@@ -27,6 +31,15 @@ fn effective(place: SettingPlace<'_>) -> [String; 3] {
         }
     };
     [prefix(SettingPlace::Global), prefix(namespace), prefix(place)]
+}
+
+/// The namespace, and perhaps the environment, of a prefix.
+fn place(prefix: &str) -> Option<(NamespaceName, Option<EnvironmentName>)> {
+    let names = prefix.strip_prefix(SETTING)?.strip_prefix('/')?;
+    match names.split_once('/') {
+        Some((namespace, environment)) => Some((namespace.parse().ok()?, Some(environment.parse().ok()?))),
+        None => Some((names.parse().ok()?, None)),
+    }
 }
 
 fn parse(id: i32, value: Option<String>) -> Result<Value> {
@@ -58,6 +71,17 @@ impl Catalogue {
         let [global, namespace, own] = effective(place);
         let rows: Vec<(i32, String, Option<String>)> = query.value(global).value(namespace).value(own).all().await?;
         rows.into_iter().map(|(id, name, value)| Ok((name, parse(id, value)?))).collect()
+    }
+
+    /// The namespaces, and the environments in them, for which one of these settings was changed.
+    pub async fn places_that_change(&self, names: &[&str]) -> Result<Vec<(NamespaceName, Option<EnvironmentName>)>> {
+        const SELECT: &str = "select distinct prefix from keyvaluestore where key in (";
+        let Some((first, others)) = names.split_first() else { return Ok(Vec::new()) };
+        let query = self.database.query("find changed settings", SELECT).bind((*first).to_owned());
+        let query = others.iter().fold(query, |query, name| query.push(", ").bind((*name).to_owned()));
+        let rows: Vec<(String,)> = query.push(")").all().await?;
+        // What is no such place is the original's, or the installation.
+        Ok(rows.iter().filter_map(|(prefix,)| place(prefix)).collect())
     }
 
     /// Writes down settings for `place`, all or none; others stay as they are.

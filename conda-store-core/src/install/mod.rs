@@ -25,7 +25,6 @@ pub(crate) mod tests;
 
 use crate::{Error, ErrorKind, Result};
 
-pub(crate) use self::store::parallelism;
 pub use self::{
     download::Retry,
     environment::{Environment, fetch, link},
@@ -38,6 +37,7 @@ pub use self::{
     scripts::{ScriptSettings, run_link_scripts},
     store::{CacheLookups, PackageStore, PackageStoreSettings, StoredPackage},
 };
+pub(crate) use self::{scripts::has_link_script, store::parallelism};
 
 fn cancelled(operation: &'static str) -> Error {
     Error::new(ErrorKind::Cancelled, operation, "canceled on request")

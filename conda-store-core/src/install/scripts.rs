@@ -49,23 +49,28 @@ pub async fn run_link_scripts(
     let sorted = PackageRecord::sort_topologically(records.iter().collect::<Vec<_>>());
     for record in sorted {
         let package = &record.repodata_record.package_record;
-        let Some(script) = script(prefix, record) else { continue };
+        if !has_link_script(record) {
+            continue;
+        }
         if !settings.run {
             let name = package.name.as_normalized();
             reporter.message(format!("the post-link script of {name} is not run: link scripts are turned off"));
             continue;
         }
-        run(prefix, package, &script, settings, reporter, cancellation)
+        run(prefix, package, &prefix.join(name(record)), settings, reporter, cancellation)
             .await
             .map_err(|error| error.with("package", package.name.as_normalized()))?;
     }
     Ok(())
 }
 
-/// The script that `record` itself has brought.
-fn script(prefix: &Path, record: &PrefixRecord) -> Option<PathBuf> {
-    let name = format!("bin/.{}-post-link.sh", record.name().as_normalized());
-    record.files.iter().any(|file| file == Path::new(&name)).then(|| prefix.join(name))
+/// Whether the package of `record` has brought a script.
+pub(crate) fn has_link_script(record: &PrefixRecord) -> bool {
+    record.files.contains(&name(record))
+}
+
+fn name(record: &PrefixRecord) -> PathBuf {
+    format!("bin/.{}-post-link.sh", record.name().as_normalized()).into()
 }
 
 async fn run(

@@ -3,6 +3,7 @@
 use std::{fmt, num::ParseIntError, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -47,4 +48,25 @@ ids! {
     RoleMappingId,
     /// Id of an issued token.
     TokenId,
+}
+
+/// Id of a solve. The row is soon gone and its id must not come again, since a worker may still have the job of that name: so
+/// it is chosen at random.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct SolveId(pub String);
+
+impl SolveId {
+    /// One that no other solve has.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().to_string())
+    }
+}
+
+impl fmt::Display for SolveId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
 }

@@ -10,8 +10,8 @@ pub use self::{
     artifact::{ArchiveFormat, Artifact, ArtifactType},
     build::{Build, BuildStatus},
     id::{
-        ArtifactId, BuildId, ChannelId, EnvironmentId, NamespaceId, PackageBuildId, RoleMappingId, SpecificationId,
-        TokenId,
+        ArtifactId, BuildId, ChannelId, EnvironmentId, NamespaceId, PackageBuildId, RoleMappingId, SolveId,
+        SpecificationId, TokenId,
     },
     name::{EnvironmentName, NamespaceName},
     package::{CondaChannel, CondaPackage},

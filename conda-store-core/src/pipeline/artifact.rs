@@ -2,7 +2,7 @@
 //!
 //! The catalogue says which artifacts are still to be made; a job that the queue loses is enqueued again by the sweeper.
 //! Nobody claims an artifact: equal builds have equal artifacts and storage replaces a blob in one step, so it does no harm
-//! that two workers make one at the same time.
+//! that two workers make one at the same time. Those of which the making is dear take turns at it all the same.
 
 use std::panic::AssertUnwindSafe;
 
@@ -11,7 +11,8 @@ use rattler_conda_types::Subdir;
 
 use super::{attempt::panicked, handler::SWEPT_AT_ONCE};
 use crate::{
-    Error, Result, artifact,
+    Error, Result,
+    artifact::{self, Draft},
     catalogue::{ArtifactProgress, ArtifactState},
     conda_store::CondaStore,
     error::ErrorKind,
@@ -20,6 +21,8 @@ use crate::{
     model::{ArtifactType, Build, BuildId, BuildStatus},
     storage::{Body, StorageExt},
 };
+
+pub(super) const OPERATION: &str = "make artifact";
 
 /// The most of a log that is read to add to it.
 const LARGEST_LOG: u64 = 64 * 1024 * 1024;
@@ -31,7 +34,6 @@ impl CondaStore {
     /// [`ErrorKind::NotFound`] for an unknown build, [`ErrorKind::Conflict`] for one that is not completed or was deleted,
     /// [`ErrorKind::Invalid`] for what is not made of completed builds.
     pub async fn make_artifact(&self, build_id: BuildId, artifact_type: ArtifactType) -> Result<()> {
-        const OPERATION: &str = "make artifact";
         if !artifact::MADE.contains(&artifact_type) {
             let made = artifact::MADE.map(ArtifactType::as_str).join(", ");
             let message = format!("{artifact_type} cannot be asked for; {made} can");
@@ -88,9 +90,8 @@ impl CondaStore {
         let made = making.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         match (made, attempt.stop_reason()) {
             (Err(error), _) if error.kind() == ErrorKind::Cancelled && attempt.stop_reason().is_none() => {}
-            (Ok(progress), _) => self.catalogue().set_artifact_state(build_id, &progress).await?,
-            (Err(_), Some(Stop::Shutdown)) => return Ok(Outcome::HandBack),
-            (Err(_), Some(Stop::Canceled | Stop::Stale | Stop::GiveWay)) => {}
+            (Ok(()), _) | (Err(_), Some(Stop::Canceled | Stop::Stale)) => {}
+            (Err(_), Some(Stop::Shutdown | Stop::GiveWay)) => return Ok(Outcome::HandBack),
             (Err(error), None) if error.is_temporary() && attempt.number < attempt.limit => return Err(error),
             (Err(error), None) => self.give_up_artifact(&build, artifact_type, &error).await?,
         }
@@ -112,26 +113,25 @@ impl CondaStore {
         Ok(if self.wants(build_id, artifact_type).await? { None } else { Some(Stop::Canceled) })
     }
 
-    async fn make(&self, build: &Build, artifact_type: ArtifactType, attempt: &Attempt) -> Result<ArtifactProgress> {
+    /// Makes an artifact and writes down that it is there.
+    async fn make(&self, build: &Build, artifact_type: ArtifactType, attempt: &Attempt) -> Result<()> {
         if attempt.number > attempt.limit {
             return Err(lost(attempt.limit));
         }
-        let settings = self.settings(&build.namespace, Some(&build.environment)).await?;
-        let request = artifact::Request {
-            prefix: self.layout().build_path(build)?,
-            name: build.environment.clone(),
-            build_key: self.build_key(build)?,
-            channel_alias: settings.conda_channel_alias,
-            archive_format: settings.archive_format,
-            pip: if artifact_type == ArtifactType::Sbom { self.pip_packages(build).await? } else { Vec::new() },
+        let request = self.request(build, artifact_type).await?;
+        let making = async {
+            let draft = Draft::read(artifact_type, request).await?;
+            let packages = draft.packages();
+            // Until the catalogue says where the artifact is, others wait.
+            let turn = self.turn(packages.as_deref(), attempt).await?;
+            Ok::<_, Error>((self.make_or_copy(&draft, packages, build.id, artifact_type).await?, turn))
         };
-        let making = artifact::make(artifact_type, request, self.storage().as_ref());
-        let stopped = || Error::new(ErrorKind::Cancelled, "make artifact", "the work was told to stop");
-        let made = attempt.cancellation.run_until_cancelled(making).await.ok_or_else(stopped)??;
+        let stopped = || Error::new(ErrorKind::Cancelled, OPERATION, "the work was told to stop");
+        let ((made, made_of), _turn) = attempt.cancellation.run_until_cancelled(making).await.ok_or_else(stopped)??;
         if !self.catalogue().build(build.id).await?.is_some_and(|build| has_environment(&build)) {
             // It was deleted meanwhile, and nobody would remove this.
             self.storage().delete(&made.key).await?;
-            return Err(Error::new(ErrorKind::Cancelled, "make artifact", "the build was deleted"));
+            return Err(Error::new(ErrorKind::Cancelled, OPERATION, "the build was deleted"));
         }
         self.catalogue().add_artifact(build.id, artifact_type, made.key.as_str()).await?;
         // It was of another format before.
@@ -140,12 +140,30 @@ impl CondaStore {
                 self.remove_artifact(build, &former).await?;
             }
         }
-        Ok(ArtifactProgress {
-            artifact_type,
+        let done = ArtifactProgress {
             state: ArtifactState::Done,
-            message: None,
             sha256: Some(made.sha256),
             size: Some(i64::try_from(made.size).unwrap_or(i64::MAX)),
+            ..ArtifactProgress::pending(artifact_type)
+        };
+        self.catalogue().set_artifact_state(build.id, &done).await?;
+        // The artifact is there, whether others can find it or not.
+        if let Err(error) = self.catalogue().set_made_of(build.id, artifact_type, made_of.as_ref()).await {
+            tracing::warn!(build.id = %build.id, error = error.report(), "an artifact is not shared with other builds");
+        }
+        Ok(())
+    }
+
+    /// What the artifact of a build is to be made of.
+    async fn request(&self, build: &Build, artifact_type: ArtifactType) -> Result<artifact::Request> {
+        let settings = self.settings(&build.namespace, Some(&build.environment)).await?;
+        Ok(artifact::Request {
+            prefix: self.layout().build_path(build)?,
+            name: build.environment.clone(),
+            build_key: self.build_key(build)?,
+            channel_alias: settings.conda_channel_alias,
+            archive_format: settings.archive_format,
+            pip: if artifact_type == ArtifactType::Sbom { self.pip_packages(build).await? } else { Vec::new() },
         })
     }
 
@@ -191,5 +209,5 @@ fn lost(workers: u32) -> Error {
         "{workers} workers were lost while they made it: most often a worker is killed (signal 9) because it needs more \
          memory than it may use; look for an out-of-memory kill in the logs of their hosts, and ask for it again"
     );
-    Error::unexpected("make artifact", message)
+    Error::unexpected(OPERATION, message)
 }

@@ -13,7 +13,7 @@ use crate::{
     conda_store::CondaStore,
     error::ErrorKind,
     install,
-    job::{Attempt, Outcome, Stop},
+    job::{Attempt, Outcome},
     model::{Artifact, ArtifactType, Build, BuildId},
 };
 
@@ -25,11 +25,7 @@ impl CondaStore {
             // The sweeper comes back to what is busy.
             Deletion::None | Deletion::Busy { .. } => return Ok(Outcome::Done),
         }
-        match attempt.cancellation.run_until_cancelled(self.remove_build(build_id)).await {
-            Some(removed) => removed.map(|()| Outcome::Done),
-            None if attempt.stop_reason() == Some(Stop::Shutdown) => Ok(Outcome::HandBack),
-            None => Ok(Outcome::Done),
-        }
+        attempt.unless_stopped(self.remove_build(build_id)).await
     }
 
     async fn remove_build(&self, build_id: BuildId) -> Result<()> {

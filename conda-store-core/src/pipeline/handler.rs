@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::running::Claimed;
 use crate::{
-    Result,
+    ErrorKind, Result,
     catalogue::{Claim, StorageMetrics},
     conda_store::CondaStore,
     disk::Space,
@@ -21,12 +21,17 @@ impl JobHandler for CondaStore {
         self.note_begin(job, attempt).await;
         let ended = Box::pin(self.attend_to(job, attempt)).await;
         self.note_end(job, attempt, &ended).await;
-        ended
+        match (job, ended) {
+            // What is wrong with files has been reported and written down; trying again makes it no better.
+            (Job::WatchPaths { .. }, Err(error)) if error.kind() == ErrorKind::Invalid => Ok(Outcome::Done),
+            (_, ended) => ended,
+        }
     }
 
     async fn pulse(&self, job: &Job, attempt: &Attempt) -> Result<Option<Stop>> {
         let build_id = match job {
             Job::Build { build_id } => build_id,
+            Job::Solve { solve_id } => return self.stop_of_solve(solve_id).await,
             Job::Artifact { build_id, artifact_type } => return self.stop_of_artifact(*build_id, *artifact_type).await,
             _ => return Ok(None),
         };
@@ -53,7 +58,11 @@ impl JobHandler for CondaStore {
     }
 
     fn periodic(&self) -> Vec<Job> {
-        vec![Job::Sweep, Job::StorageMetrics, Job::IndexChannels, Job::Orphans]
+        vec![Job::Sweep, Job::StorageMetrics, Job::IndexChannels, Job::Orphans, Job::Retention]
+    }
+
+    async fn periodic_handed_in(&self, jobs: &[Job]) -> Result<()> {
+        self.catalogue().note_jobs(jobs).await
     }
 
     async fn worker_is_there(&self, worker: &WorkerIdentity) -> Result<()> {
@@ -69,6 +78,7 @@ impl CondaStore {
     async fn attend_to(&self, job: &Job, attempt: &Attempt) -> Result<Outcome> {
         match job {
             Job::Build { build_id } => self.handle_build(*build_id, attempt).await,
+            Job::Solve { solve_id } => self.handle_solve(solve_id, attempt).await,
             Job::Artifact { build_id, artifact_type } => self.handle_artifact(*build_id, *artifact_type, attempt).await,
             Job::CurrentBuild { namespace, environment } => {
                 self.follow_current_build(namespace, environment).await.map(|()| Outcome::Done)
@@ -78,11 +88,16 @@ impl CondaStore {
             Job::IndexChannels => self.index_channels(attempt).await,
             Job::Sweep => {
                 self.sweep().await?;
+                self.sweep_solves().await?;
                 self.sweep_artifacts().await?;
                 self.tidy().await.map(|()| Outcome::Done)
             }
             Job::StorageMetrics => self.measure_storage().await.map(|()| Outcome::Done),
             Job::Orphans => self.remove_orphans(&attempt.cancellation).await.map(|_| Outcome::Done),
+            Job::Retention => attempt.unless_stopped(Box::pin(self.remove_old_builds())).await,
+            Job::WatchPaths { namespace, paths } => {
+                attempt.unless_stopped(Box::pin(self.look_at_files(namespace, paths))).await
+            }
         }
     }
 
@@ -117,9 +132,12 @@ impl CondaStore {
             let builds = self.catalogue().unfinished_builds(SETTLED, after, SWEPT_AT_ONCE).await?;
             after = self.enqueue_jobs(&builds, |build_id| Job::Build { build_id }).await?;
             if after.is_none() {
-                return self.enqueue_deletions().await;
+                break;
             }
         }
+        let others = self.catalogue().unbegun_jobs(SETTLED, SWEPT_AT_ONCE).await?;
+        self.enqueue_each(&others).await?;
+        self.enqueue_deletions().await
     }
 
     /// Enqueues the removal of what deleted builds left behind.
@@ -156,10 +174,10 @@ impl CondaStore {
 /// How often a claim is renewed in the time that it lasts.
 const RENEWALS: u32 = 3;
 
-/// A build this young is most likely on its way into the queue.
-const SETTLED: Duration = Duration::from_secs(5);
+/// A build, or another job, this young is most likely on its way into the queue.
+pub(super) const SETTLED: Duration = Duration::from_secs(5);
 
-/// How many builds, or artifacts, are looked at in one query.
+/// How many builds, artifacts or other jobs are looked at in one query.
 pub(super) const SWEPT_AT_ONCE: u32 = 500;
 
 /// How long the events of a build can be watched after its end; its log stays.

@@ -22,7 +22,10 @@ mod lost_workers;
 mod observer;
 mod prefix;
 mod request;
+mod retention;
 mod running;
+mod same_artifacts;
+mod solve;
 mod steps;
 
 pub use self::observer::BuildObserver;

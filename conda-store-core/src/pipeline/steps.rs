@@ -17,7 +17,6 @@ use crate::{
     install::{
         self, Environment, InstalledPipPackage, LinkMethod, LockedPipPackage, PipRequest, PipSettings, ScriptSettings,
     },
-    job::Stop,
     lockfile::{Lockfile, PipPackage},
     model::ArtifactType,
     settings::Settings,
@@ -75,21 +74,11 @@ impl Run<'_> {
 
     async fn solve(&self, specification: &CondaSpecification, settings: &Settings) -> Result<Plan> {
         let request = solve_request(specification, settings)?;
-        let lock = self.phase(Phase::Solve, self.solve_once(&request)).await?;
+        let solving = self.store.solve_shared(&request, self.build.scheduled_on, self.log.as_ref(), self.attempt);
+        let lock = self.phase(Phase::Solve, solving).await?;
         let pip = PipRequest::Requirements(specification.pip_lines().map(str::to_owned).collect());
         let SolveRequest { channels, specs, variables, .. } = request;
         Ok(Plan { lock, channels, specs, variables, pip })
-    }
-
-    /// The packages for `request`, from another build that asked for the same where there is one.
-    async fn solve_once(&self, request: &SolveRequest) -> Result<Lock> {
-        let (parts, asked) = (self.store.parts(), self.build.scheduled_on);
-        let (solver, cancellation) = (parts.solver.as_ref(), &self.attempt.cancellation);
-        let lock = parts.shared_solves.solve(solver, request, asked, self.log.as_ref(), cancellation).await?;
-        lock.ok_or_else(|| {
-            self.attempt.stop(Stop::GiveWay);
-            Error::new(ErrorKind::Cancelled, "solve environment", "another build is solving the same")
-        })
     }
 
     fn read_lockfile(&self, specification: &LockfileSpecification, settings: &Settings) -> Result<Plan> {

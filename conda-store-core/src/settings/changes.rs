@@ -32,6 +32,9 @@ const GLOBAL: [&str; 10] = [
 /// Settings that concern a namespace as a whole.
 const OF_NAMESPACE: [&str; 1] = ["max_concurrent_builds"];
 
+/// Settings that say which builds are kept.
+pub(crate) const RETENTION: [&str; 2] = ["max_kept_builds", "max_kept_days"];
+
 /// What settings are changed for. Those of an environment go before those of its namespace, and those before the ones of
 /// the installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +158,7 @@ mod tests {
     #[test]
     fn every_name_of_the_lists_is_a_setting() {
         let settings = Settings::default().to_map().unwrap();
-        for name in CONFIGURED.iter().chain(&GLOBAL).chain(&OF_NAMESPACE) {
+        for name in CONFIGURED.iter().chain(&GLOBAL).chain(&OF_NAMESPACE).chain(&RETENTION) {
             assert!(settings.contains_key(*name), "{name}");
         }
     }
@@ -189,9 +192,12 @@ mod tests {
         assert_snapshot!(refusal(SettingPlace::Global, json!({"conda_command": "sh"})), @"conda_command is set in the configuration file alone");
         Settings::check_changes(team, &map(json!({"max_concurrent_builds": 2}))).unwrap();
         Settings::check_changes(SettingPlace::Global, &map(json!({"max_concurrent_builds": null}))).unwrap();
+        Settings::check_changes(web, &map(json!({"max_kept_builds": 5, "max_kept_days": null}))).unwrap();
         assert_snapshot!(refusal(web, json!({"max_concurrent_builds": 2})), @"max_concurrent_builds is a setting of namespaces, it cannot be set for environment team/web");
         for (name, value, reason) in [
             ("max_concurrent_builds", json!(0), "expected a whole number from 1 on"),
+            ("max_kept_builds", json!(0), "expected a whole number from 1 on"),
+            ("max_kept_days", json!(-1), "expected a whole number from 1 on"),
             ("conda_default_channels", json!("main"), "expected a list"),
             ("conda_default_channels", json!(["a b"]), "is no channel"),
             ("conda_allowed_channels", json!(["https://user:secret@example.org/x"]), "carries a password"),

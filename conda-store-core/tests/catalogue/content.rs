@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use conda_store_core::{
     ErrorKind,
+    artifact::MadeOf,
     auth::Scope,
     build_key::{BuildKeyFormat, BuildKeyParts, BuildKeyReference},
     catalogue::{
@@ -302,6 +303,57 @@ async fn artifact_states_are_replaced_and_pending_ones_found() {
         // The sentence of a build that failed itself is its own.
         fixture.catalogue.set_artifact_state(running, &failed).await.unwrap();
         assert_eq!(fixture.catalogue.build(running).await.unwrap().unwrap().status_info, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn artifacts_are_found_by_what_they_were_made_of() {
+    both(async |fixture| {
+        let catalogue = &fixture.catalogue;
+        let archive = ArtifactType::CondaPack;
+        let done = ArtifactProgress::done(archive, b"archive");
+        let made_of = |content: &str| MadeOf { packages: "packages".into(), content: content.into() };
+        let same = made_of("same");
+        let mut builds = Vec::new();
+        assert!(!catalogue.has_artifact_of_packages(archive, "packages").await.unwrap());
+        for number in 1..=4 {
+            let build = fixture.complete("team/web", &[]).await;
+            catalogue.add_artifact(build, ArtifactType::Logs, &format!("logs/{number}")).await.unwrap();
+            catalogue.add_artifact(build, archive, &format!("archive/{number}")).await.unwrap();
+            catalogue.set_artifact_state(build, &done).await.unwrap();
+            let made_of = if number == 4 { made_of("other") } else { same.clone() };
+            catalogue.set_made_of(build, archive, Some(&made_of)).await.unwrap();
+            builds.push(build);
+        }
+        let found = async |limit| {
+            let found = catalogue.artifacts_made_of(archive, &same, limit).await.unwrap();
+            assert!(found.iter().all(|artifact| artifact.sha256 == done.sha256), "{found:?}");
+            let mut found: Vec<_> = found.into_iter().map(|artifact| (artifact.build_id, artifact.key)).collect();
+            found.sort();
+            found
+        };
+        let [first, second, third] = [1, 2, 3].map(|number| (builds[number - 1], format!("archive/{number}")));
+        assert_eq!(found(9).await, [first.clone(), second.clone(), third.clone()]);
+        assert_eq!(found(2).await, [second.clone(), third.clone()], "the newest ones");
+        assert_eq!(catalogue.artifacts_made_of(ArtifactType::Sbom, &same, 9).await.unwrap(), []);
+
+        let others = MadeOf { packages: "others".into(), ..same.clone() };
+        assert_eq!(catalogue.artifacts_made_of(archive, &others, 9).await.unwrap(), []);
+        for (kind, packages, has) in
+            [(archive, "packages", true), (archive, "others", false), (ArtifactType::Sbom, "packages", false)]
+        {
+            assert_eq!(catalogue.has_artifact_of_packages(kind, packages).await.unwrap(), has, "{kind} {packages}");
+        }
+
+        // One that is made again may become something else.
+        catalogue.set_artifact_state(third.0, &ArtifactProgress::pending(archive)).await.unwrap();
+        catalogue.set_made_of(third.0, archive, Some(&same)).await.unwrap();
+        assert_eq!(found(9).await, [first.clone(), second.clone()], "it is not there yet");
+        catalogue.set_artifact_state(third.0, &done).await.unwrap();
+        assert_eq!(found(9).await, [first.clone(), second.clone()]);
+        catalogue.set_made_of(second.0, archive, None).await.unwrap();
+        assert_eq!(found(9).await, [first]);
     })
     .await;
 }

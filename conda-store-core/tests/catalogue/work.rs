@@ -1,13 +1,16 @@
 //! Which workers there are, what there is to do, and how far that is.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use conda_store_core::{
     ErrorKind,
-    catalogue::{ArtifactProgress, JobQuery, JobState, OpenJob, Order, PageRequest, SeenWorker, Start, WorkerCounts},
+    catalogue::{
+        ArtifactProgress, Database, JobQuery, JobState, NewSolve, OpenJob, Order, PageRequest, SeenWorker, Start,
+        WorkerCounts,
+    },
     clock::Clock,
     job::{Attempt, Job, JobKind, WorkerIdentity},
-    model::ArtifactType,
+    model::{ArtifactType, SolveId},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -114,6 +117,37 @@ async fn what_the_catalogue_wants_is_a_job_before_anybody_begins_it() {
 }
 
 #[tokio::test]
+async fn a_solve_is_a_job_until_it_is_answered() {
+    both(async |fixture| {
+        let catalogue = &fixture.catalogue;
+        catalogue.see_worker(&worker(fixture, "worker"), "1").await.unwrap();
+        let new = NewSolve {
+            id: SolveId::random(),
+            namespace: "team".parse().unwrap(),
+            environment: "web".parse().unwrap(),
+            specification: serde_json::json!({"name": "web"}),
+            time_limit: Duration::from_mins(5),
+        };
+        catalogue.create_solve(&new).await.unwrap();
+        let job = Job::Solve { solve_id: new.id.clone() };
+        let name = job.name().0;
+        assert_eq!(standing(fixture).await, [(name.clone(), JobState::Waiting)]);
+        let found = jobs(fixture).await.remove(0);
+        assert_eq!((found.kind, found.build, found.enqueued_on), (JobKind::Solve, None, Some(fixture.clock.now())));
+        assert_eq!((found.namespace.unwrap().as_str(), found.environment.unwrap().as_str()), ("team", "web"));
+
+        catalogue.begin_job(&job, &attempt("worker", 3)).await.unwrap();
+        assert_eq!(standing(fixture).await, [(name.clone(), JobState::Running)]);
+        catalogue.end_job(&job, &attempt("worker", 3), Some("the database was away")).await.unwrap();
+        assert_eq!(standing(fixture).await, [(name, JobState::Waiting)], "the sweep hands it in again");
+        let error = conda_store_core::Error::unexpected("solve", "no");
+        catalogue.answer_solve(&new.id, Err(error)).await.unwrap();
+        assert_eq!(standing(fixture).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_attempt_is_seen_until_the_job_is_done() {
     both(async |fixture| {
         let catalogue = &fixture.catalogue;
@@ -151,6 +185,80 @@ async fn an_attempt_is_seen_until_the_job_is_done() {
         catalogue.begin_job(&job, &attempt("worker", 1)).await.unwrap();
         catalogue.finish_job(&job, &attempt("worker", 1)).await.unwrap();
         assert_eq!(jobs(fixture).await, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_job_that_no_other_table_has_is_seen_from_when_it_is_handed_in() {
+    both(async |fixture| {
+        let catalogue = &fixture.catalogue;
+        catalogue.see_worker(&worker(fixture, "worker"), "1").await.unwrap();
+        let current = Job::CurrentBuild { namespace: "team".parse().unwrap(), environment: "web".parse().unwrap() };
+        let handed_in = [current.clone(), Job::Deletions, Job::Sweep];
+        let first = fixture.clock.now();
+        catalogue.note_jobs(&handed_in).await.unwrap();
+        let waiting =
+            [("current-build/team/web".to_owned(), JobState::Waiting), ("deletions".into(), JobState::Waiting)];
+        let sweep = |state| ("sweep".to_owned(), state);
+        let expected = [waiting.as_slice(), &[sweep(JobState::Waiting)]].concat();
+        assert_eq!(standing(fixture).await, expected);
+        fixture.clock.advance(Duration::from_secs(10));
+        catalogue.note_jobs(&handed_in).await.unwrap();
+        let found = jobs(fixture).await;
+        assert!(found.iter().all(|job| job.enqueued_on == Some(first) && job.attempt.is_none()), "{found:?}");
+        assert_eq!(found[0].namespace.as_ref().unwrap().as_str(), "team");
+
+        // What the queue may have lost; periodic jobs are handed in anew by the workers.
+        assert_eq!(catalogue.unbegun_jobs(Duration::from_secs(11), 10).await.unwrap(), []);
+        assert_eq!(catalogue.unbegun_jobs(Duration::from_secs(5), 10).await.unwrap(), handed_in[..2]);
+        assert_eq!(catalogue.unbegun_jobs(Duration::from_secs(5), 1).await.unwrap(), handed_in[..1]);
+
+        catalogue.begin_job(&current, &attempt("worker", 3)).await.unwrap();
+        let begun = jobs(fixture).await.remove(0);
+        assert_eq!((begun.state, begun.enqueued_on), (JobState::Running, Some(first)));
+        assert_eq!(catalogue.unbegun_jobs(Duration::ZERO, 10).await.unwrap(), [Job::Deletions]);
+        catalogue.end_job(&current, &attempt("worker", 3), Some("the disk is full")).await.unwrap();
+        assert_eq!(jobs(fixture).await[0].state, JobState::Failed);
+        let again = fixture.clock.now();
+        catalogue.note_jobs(&handed_in).await.unwrap();
+        let found = jobs(fixture).await.remove(0);
+        assert_eq!((found.state, found.enqueued_on, found.attempt), (JobState::Waiting, Some(again), None));
+
+        catalogue.begin_job(&Job::Sweep, &attempt("worker", 1)).await.unwrap();
+        catalogue.end_job(&Job::Sweep, &attempt("worker", 1), None).await.unwrap();
+        catalogue.note_jobs(&handed_in).await.unwrap();
+        assert_eq!(standing(fixture).await, [waiting.as_slice(), &[sweep(JobState::Idle)]].concat());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn jobs_that_are_there_are_handed_in_again_without_a_write() {
+    both(async |fixture| {
+        let Database::Sqlite(pool) = &fixture.database else { return };
+        fixture.catalogue.note_jobs(&[Job::Sweep, Job::Orphans]).await.unwrap();
+        // Nobody else can write as long as this is open.
+        let writing = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let noted = fixture.catalogue.note_jobs(&[Job::Sweep, Job::Orphans]);
+        tokio::time::timeout(Duration::from_secs(5), noted).await.unwrap().unwrap();
+        writing.rollback().await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_attempt_of_a_lost_worker_is_forgotten_with_it() {
+    both(async |fixture| {
+        let (catalogue, day) = (&fixture.catalogue, Duration::from_hours(24));
+        catalogue.see_worker(&worker(fixture, "worker"), "1").await.unwrap();
+        catalogue.begin_job(&Job::Deletions, &attempt("worker", 1)).await.unwrap();
+        fixture.clock.advance(day * 2);
+        catalogue.forget_jobs(day).await.unwrap();
+        assert_eq!(standing(fixture).await, [("deletions".to_owned(), JobState::Lost)]);
+        catalogue.forget_lost_workers(day).await.unwrap();
+        catalogue.forget_jobs(day).await.unwrap();
+        assert_eq!(standing(fixture).await, []);
     })
     .await;
 }
@@ -194,6 +302,37 @@ async fn what_comes_again_stays_and_lists_have_pages() {
         let foreign = PageRequest { limit: 1, start: Start::After("5b5b5d2c315d".parse().unwrap()) };
         let refused = catalogue.jobs(&JobQuery { page: foreign, ..all() }).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Invalid);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_handed_in_again_and_again_stays_as_long_as_it_is() {
+    both(async |fixture| {
+        let catalogue = &fixture.catalogue;
+        let watch = |paths: &[&str]| {
+            let paths = paths.iter().map(PathBuf::from).collect();
+            Job::WatchPaths { namespace: "team".parse().unwrap(), paths }
+        };
+        let (job, other) = (watch(&["/a", "/b"]), watch(&["/a/b"]));
+        assert_eq!(job.name(), watch(&["/b", "/a", "/b"]).name());
+        for job in [&job, &other] {
+            catalogue.begin_job(job, &attempt("worker", 1)).await.unwrap();
+            catalogue.end_job(job, &attempt("worker", 1), None).await.unwrap();
+        }
+        let found = jobs(fixture).await;
+        assert!(found.iter().all(|job| job.state == JobState::Idle && job.kind == JobKind::WatchPaths), "{found:?}");
+        let places = found.iter().map(|job| (job.namespace.as_ref().unwrap().as_str(), job.environment.as_ref()));
+        assert_eq!(places.collect::<Vec<_>>(), [("team", None); 2]);
+
+        fixture.clock.advance(Duration::from_hours(30));
+        catalogue.begin_job(&job, &attempt("worker", 1)).await.unwrap();
+        catalogue.end_job(&job, &attempt("worker", 1), Some("/a: it is broken")).await.unwrap();
+        fixture.clock.advance(Duration::from_hours(20));
+        catalogue.forget_jobs(Duration::from_hours(1)).await.unwrap();
+        assert_eq!(jobs(fixture).await.len(), 2, "both come again");
+        catalogue.forget_abandoned_jobs(Duration::from_hours(48)).await.unwrap();
+        assert_eq!(standing(fixture).await, [(job.name().0, JobState::Waiting)]);
     })
     .await;
 }

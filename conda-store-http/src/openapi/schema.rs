@@ -36,8 +36,8 @@ schemas! {
     BuildStatus = string().enum_values(Some(model::BuildStatus::ALL.map(model::BuildStatus::as_str))),
     /// What was made of a build.
     ArtifactType = string().enum_values(Some(model::ArtifactType::ALL.map(model::ArtifactType::as_str))),
-    /// What a job is about: a `build`, an `artifact` of one, the symlink of an environment (`current_build`), or what a
-    /// deleted build left behind (`delete_build`); the others keep house.
+    /// What a job is about: a `build`, a `solve` that somebody waits for, an `artifact` of a build, the symlink of an
+    /// environment (`current_build`), or what a deleted build left behind (`delete_build`); the others keep house.
     JobKind = string().enum_values(Some(job::JobKind::ALL.map(job::JobKind::as_str))),
     /// Where a job stands: nobody has it or it is tried again (`waiting`), a worker has it (`running`), that worker was lost
     /// and another one takes it soon (`lost`), it comes again after its interval (`idle`), or it was given up (`failed`).

@@ -27,9 +27,9 @@ impl IntoParams for Filters {
     }
 }
 
-/// What there is to do and what is being done, by name: every build, artifact and deletion that is not done, every job
-/// that comes again and again, and of all others those that a worker has begun. Which queue carries them makes no
-/// difference. For whoever may do everything.
+/// What there is to do and what is being done, by name: every build, solve, artifact and deletion that is not done, every
+/// job that comes again and again, and all others from when they are handed in (looks at watched files from when they
+/// begin). Which queue carries them makes no difference. For whoever may do everything.
 #[utoipa::path(
     get,
     path = "/job",

@@ -69,7 +69,8 @@ impl IntoParams for Question {
     }
 }
 
-/// What a specification would be built of: the packages for this machine's platform, or a lockfile for all.
+/// What a specification would be built of, as a worker finds out: the packages for the platform of its machine, or a lockfile
+/// for all. It ends with the client's connection.
 #[utoipa::path(
     get,
     path = "/specification",

@@ -21,7 +21,7 @@ pub(crate) struct JobView {
     state: &'static str,
     /// The higher goes first.
     priority: i16,
-    /// After how many seconds it is due again; missing where it is done once.
+    /// After how many seconds it is due again; missing where it is due only when it is handed in.
     every: Option<u64>,
     #[schema(value_type = Option<i32>)]
     build_id: Option<BuildId>,

@@ -146,6 +146,7 @@ fn body(route: &str) -> Option<Value> {
 /// What the rows speak of.
 async fn site() -> Site {
     let site = Site::new().await;
+    site.start_solving();
     let role = json!({"other_namespace": "default", "role": "viewer"});
     for (who, path, body) in [
         (Who::Admin, "/api/v1/namespace/other/", Value::Null),

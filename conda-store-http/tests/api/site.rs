@@ -19,7 +19,7 @@ use conda_store_core::{
     catalogue::{BuildResult, Catalogue, Claim, Database},
     clock::Clock,
     event::Reporter,
-    job::{Attempt, JobHandler, WorkerIdentity},
+    job::{Attempt, Job, JobHandler, Outcome, Stop, WorkerIdentity},
     model::{ArtifactType, Build, BuildId},
     paths::{Layout, LayoutOptions},
     settings::Settings,
@@ -29,7 +29,7 @@ use conda_store_core::{
     testing::ManualClock,
 };
 use conda_store_http::{HttpOptions, router};
-use conda_store_queue::MemoryQueue;
+use conda_store_queue::{MemoryQueue, Worker};
 use conda_store_storage::MemoryStorage;
 use http::{Method, Request};
 use http_body_util::BodyExt;
@@ -68,6 +68,28 @@ impl Solver for StubSolver {
         }
         let records = || request.specs.iter().map(|spec| serde_json::from_value(package(spec)).unwrap()).collect();
         Ok(Lock { platforms: request.platforms.iter().map(|platform| (*platform, records())).collect() })
+    }
+}
+
+/// Does solves, and lets all other jobs be, so that builds stay as a test has put them.
+#[derive(Debug)]
+struct SolvesAlone(CondaStore);
+
+#[async_trait]
+impl JobHandler for SolvesAlone {
+    async fn handle(&self, job: &Job, attempt: &Attempt) -> Result<Outcome> {
+        match job {
+            Job::Solve { .. } => self.0.handle(job, attempt).await,
+            _ => Ok(Outcome::Done),
+        }
+    }
+
+    async fn pulse(&self, job: &Job, attempt: &Attempt) -> Result<Option<Stop>> {
+        self.0.pulse(job, attempt).await
+    }
+
+    fn periodic(&self) -> Vec<Job> {
+        Vec::new()
     }
 }
 
@@ -173,6 +195,15 @@ impl Site {
         }
         site.submit("secret", "lab").await;
         site
+    }
+
+    /// Begins to solve what is asked for, until the test ends.
+    pub(crate) fn start_solving(&self) {
+        let handler = Arc::new(SolvesAlone(self.store.clone()));
+        let worker = Worker::builder(handler, Arc::clone(self.store.queue()), Arc::clone(self.store.clock()));
+        // No longer than the test's clock may be put forward.
+        let worker = worker.lease(Duration::from_hours(1_000)).build();
+        tokio::spawn(async move { worker.run(CancellationToken::new()).await });
     }
 
     /// A build that waits.

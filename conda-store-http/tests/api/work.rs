@@ -59,6 +59,26 @@ async fn jobs_are_shown_and_filtered() {
 }
 
 #[tokio::test]
+async fn a_solve_is_a_job_while_somebody_waits_for_it() {
+    let site = Site::new().await;
+    let solves = "/api/v2/job/?kind=solve";
+    let asking = site.get(Who::Developer, "/api/v1/specification/?conda=python");
+    let looking = async {
+        while site.get(Who::Admin, solves).await["body"]["count"] == 0 {
+            tokio::task::yield_now().await;
+        }
+        let found = site.get(Who::Admin, solves).await["body"]["data"][0].clone();
+        site.start_solving();
+        found
+    };
+    let (answer, job) = tokio::join!(asking, looking);
+    assert_eq!(answer["status"], 200, "{answer}");
+    let shown = ["state", "namespace", "environment"].map(|field| job[field].as_str().unwrap());
+    assert_eq!(shown, ["waiting", "secret", "solve"]);
+    assert_eq!(site.get(Who::Admin, solves).await["body"]["count"], 0);
+}
+
+#[tokio::test]
 async fn a_job_that_is_done_by_a_worker_leaves_its_mark() {
     let site = Site::empty(HttpOptions::default()).await;
     let worker = site.worker("worker");

@@ -236,8 +236,12 @@ impl Round<'_> {
         if self.periodic.is_some_and(|due| now < due) {
             return Ok(());
         }
-        for job in context.handler.periodic() {
+        let jobs = context.handler.periodic();
+        for job in &jobs {
             context.queue.enqueue(job.enqueueable()).await?;
+        }
+        if let Err(error) = context.handler.periodic_handed_in(&jobs).await {
+            tracing::debug!(error = error.report(), "the periodic jobs were not written down");
         }
         self.periodic = Some(now.after(PERIODIC));
         Ok(())

@@ -35,6 +35,8 @@ const KEYS: &[(&str, &str, &str, &str, &str)] = &[
     ("CondaStore", "conda_flags", "--no-channel-priority", "[]", "takes text"),
     ("CondaStore", "run_link_scripts", "false", "7", "takes true or false"),
     ("CondaStore", "max_concurrent_builds", "2", "0", "whole number from 1"),
+    ("CondaStore", "max_kept_builds", "10", "0", "whole number from 1"),
+    ("CondaStore", "max_kept_days", "90", "0", "whole number from 1"),
     ("CondaStore", "database_url", "postgresql://conda@db/conda-store", "5", "takes text"),
     ("CondaStore", "upgrade_db", "false", "never", "takes true or false"),
     ("CondaStore", "redis_url", "redis://localhost", "5", "takes text"),

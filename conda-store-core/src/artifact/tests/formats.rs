@@ -1,12 +1,12 @@
 //! What kind of file an archive is, and that every artifact is the same wherever it was made.
 
 use super::{
-    super::{MADE, Request, content},
+    super::{Draft, MADE, Request},
     *,
 };
 use crate::model::{ArchiveFormat, ArtifactType};
 
-fn request(prefix: &Path, archive_format: ArchiveFormat) -> Request {
+pub(super) fn request(prefix: &Path, archive_format: ArchiveFormat) -> Request {
     Request {
         prefix: prefix.to_owned(),
         name: "lab".parse().unwrap(),
@@ -18,9 +18,9 @@ fn request(prefix: &Path, archive_format: ArchiveFormat) -> Request {
 }
 
 async fn made(artifact_type: ArtifactType, request: Request) -> (String, Vec<u8>) {
-    let (key, content) = content(artifact_type, request).await.unwrap();
-    let pieces: Vec<_> = content.try_collect().await.unwrap();
-    (key, pieces.concat())
+    let Draft { key, content, .. } = Draft::read(artifact_type, request).await.unwrap();
+    let pieces: Vec<_> = content.stream().try_collect().await.unwrap();
+    (key.to_string(), pieces.concat())
 }
 
 async fn archive_of(prefix: &Path, format: ArchiveFormat) -> Vec<u8> {

@@ -60,6 +60,8 @@ pub(super) struct Scripted {
     pub(super) allowed: Semaphore,
     pub(super) stop: Mutex<Option<Stop>>,
     pub(super) periodic: Vec<Job>,
+    /// Those that it was told are in the queue, each time.
+    pub(super) handed_in: Mutex<Vec<Vec<Job>>>,
     /// Who is there.
     pub(super) present: Mutex<Option<WorkerIdentity>>,
     pub(super) running: AtomicUsize,
@@ -107,6 +109,11 @@ impl JobHandler for Scripted {
 
     fn periodic(&self) -> Vec<Job> {
         self.periodic.clone()
+    }
+
+    async fn periodic_handed_in(&self, jobs: &[Job]) -> Result<()> {
+        self.handed_in.lock().unwrap().push(jobs.to_vec());
+        Err(Error::new(ErrorKind::Unavailable, "record jobs", "the worker goes on all the same"))
     }
 
     async fn worker_is_there(&self, worker: &WorkerIdentity) -> Result<()> {
@@ -229,6 +236,7 @@ impl Bench {
             allowed: Semaphore::new(0),
             stop: Mutex::new(None),
             periodic,
+            handed_in: Mutex::default(),
             present: Mutex::default(),
             running: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),

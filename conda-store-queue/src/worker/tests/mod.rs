@@ -254,6 +254,7 @@ async fn periodic_jobs_come_again_also_to_a_queue_that_forgot_them() {
         assert_eq!(bench.event().await, Event::Started(1));
     }
     bench.until(QueueDepth { delayed: 1, ..EMPTY }).await;
+    assert_eq!(*bench.handler.handed_in.lock().unwrap(), [vec![Job::Sweep], vec![Job::Sweep]]);
     bench.stop().await;
 }
 

@@ -1,9 +1,7 @@
 //! What many ask for is solved once; nobody waits for a solve that fails, hangs, or takes long.
-#![expect(clippy::unwrap_used, reason = "a test fails where its preparation does")]
 
 use std::{
     collections::BTreeMap,
-    num::NonZeroUsize,
     path::Path,
     sync::{
         Arc, Mutex,
@@ -14,24 +12,15 @@ use std::{
 
 use async_trait::async_trait;
 use conda_store_core::{
-    CondaStore, Error, ErrorKind, Result,
-    catalogue::{Catalogue, Database},
-    clock::SystemClock,
+    Error, ErrorKind, Result,
     event::Reporter,
-    model::{Build, BuildId, BuildStatus},
-    paths::{Layout, LayoutOptions},
-    settings::Settings,
+    model::{BuildId, BuildStatus},
     solver::{Lock, SolveRequest, Solver},
-    specification::{Specification, SpecificationLimits},
-    storage::StorageExt,
 };
-use conda_store_queue::{SqlQueue, Worker};
-use conda_store_storage::{LocalStorage, LocalStorageConfig};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{Service, until};
 
 /// Solves when the test lets it, and counts for what it was asked how often.
 #[derive(Clone, Debug)]
@@ -74,83 +63,21 @@ impl Solver for Gated {
     }
 }
 
-/// One process's service, with a worker; several share a directory.
-struct Service {
-    store: CondaStore,
-    _stop: tokio_util::sync::DropGuard,
-    worker: tokio::task::JoinHandle<()>,
+async fn start(directory: &Path, solver: &Gated, jobs_at_once: usize) -> Service {
+    Service::start(directory, jobs_at_once, |parts| parts.solver(solver.clone())).await
 }
 
-impl Service {
-    async fn start(directory: &Path, solver: &Gated, jobs_at_once: usize) -> Self {
-        let clock = || Arc::new(SystemClock);
-        let database = format!("sqlite:{}/catalogue.db", directory.display());
-        let database = Database::connect(&database).await.unwrap();
-        let catalogue = Catalogue::new(database.clone(), clock());
-        catalogue.migrate().await.unwrap();
-        let settings = Settings {
-            conda_indexed_channels: Vec::new(),
-            build_artifacts: Vec::new(),
-            storage_threshold: 0,
-            ..Settings::default()
-        };
-        let storage = LocalStorageConfig { storage_path: directory.join("storage"), storage_url: None };
-        let storage = LocalStorage::open(storage, clock()).await.unwrap();
-        let store = CondaStore::builder()
-            .catalogue(catalogue)
-            .storage(storage)
-            .queue(SqlQueue::migrated(database, clock()).await.unwrap())
-            .layout(Layout::new(&LayoutOptions::new("state"), directory).unwrap())
-            .settings(settings)
-            .solver(solver.clone())
-            .build()
-            .await
-            .unwrap();
-        let stop = CancellationToken::new();
-        let worker = Worker::builder(Arc::new(store.clone()), Arc::clone(store.queue()), clock())
-            .concurrency(NonZeroUsize::new(jobs_at_once).unwrap())
-            .build();
-        let stopped = stop.clone();
-        let worker = tokio::spawn(async move { worker.run(stopped).await });
-        Self { store, _stop: stop.drop_guard(), worker }
-    }
-
-    async fn submit(&self, namespace: &str, package: &str) -> BuildId {
-        let text = format!("name: web\nchannels: ['https://example.org/forge']\ndependencies: [{package}]\n");
-        let specification = Specification::from_yaml(&text, &SpecificationLimits::default()).unwrap();
-        self.store.submit(&namespace.parse().unwrap(), specification).await.unwrap().id
-    }
-
-    async fn build(&self, id: BuildId) -> Build {
-        self.store.catalogue().build(id).await.unwrap().unwrap()
-    }
-
-    async fn ended(&self, id: BuildId) -> Build {
-        until("the build ends", async || self.build(id).await.status.is_final()).await;
-        self.build(id).await
-    }
-
-    async fn log(&self, id: BuildId) -> String {
-        let key = format!("logs/{}.log", self.store.build_key(&self.build(id).await).unwrap());
-        let log = self.store.storage().read(&key.parse().unwrap(), u64::MAX).await.unwrap();
-        String::from_utf8_lossy(&log).into_owned()
-    }
-}
-
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let begun = Instant::now();
-    while !condition().await {
-        assert!(begun.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+async fn submit(service: &Service, namespace: &str, package: &str) -> BuildId {
+    let text = format!("name: web\nchannels: ['https://example.org/forge']\ndependencies: [{package}]\n");
+    service.submit(namespace, &text).await
 }
 
 /// Has `count` namespaces ask for the same while it is being solved.
 async fn ask_together(service: &Service, solver: &Gated, count: usize) -> Vec<BuildId> {
-    let mut builds = vec![service.submit("first", "wanted").await];
+    let mut builds = vec![submit(service, "first", "wanted").await];
     until("the first one is solved", async || solver.solving.load(Ordering::SeqCst) == 1).await;
     for number in 1..count {
-        builds.push(service.submit(&format!("another-{number}"), "wanted").await);
+        builds.push(submit(service, &format!("another-{number}"), "wanted").await);
     }
     let last = builds[count - 1];
     until("all are begun", async || service.build(last).await.status == BuildStatus::Building).await;
@@ -161,11 +88,11 @@ async fn ask_together(service: &Service, solver: &Gated, count: usize) -> Vec<Bu
 async fn what_many_ask_for_is_solved_once_in_all_processes() {
     let directory = tempfile::tempdir().unwrap();
     let solver = Gated::new(None);
-    let first = Service::start(directory.path(), &solver, 2).await;
-    let _second = Service::start(directory.path(), &solver, 2).await;
+    let first = start(directory.path(), &solver, 2).await;
+    let _second = start(directory.path(), &solver, 2).await;
     // More than there are places: the later ones begin when the solve is over.
     let builds = ask_together(&first, &solver, 4).await;
-    let late = first.submit("late", "wanted").await;
+    let late = submit(&first, "late", "wanted").await;
     solver.allowed.add_permits(1);
     for id in builds.iter().chain([&late]) {
         assert_eq!(first.ended(*id).await.status, BuildStatus::Completed);
@@ -176,7 +103,7 @@ async fn what_many_ask_for_is_solved_once_in_all_processes() {
         "the log says whose packages these are"
     );
 
-    let afterwards = first.submit("afterwards", "wanted").await;
+    let afterwards = submit(&first, "afterwards", "wanted").await;
     until("what is asked for afterwards is solved anew", async || solver.asked_for("wanted") == 2).await;
     solver.allowed.add_permits(1);
     assert_eq!(first.ended(afterwards).await.status, BuildStatus::Completed);
@@ -187,7 +114,7 @@ async fn what_cannot_be_solved_fails_for_all_and_other_failures_for_one() {
     for (kind, solves) in [(ErrorKind::Unsatisfiable, 1), (ErrorKind::Unexpected, 3)] {
         let directory = tempfile::tempdir().unwrap();
         let solver = Gated::new(Some(kind));
-        let service = Service::start(directory.path(), &solver, 4).await;
+        let service = start(directory.path(), &solver, 4).await;
         let builds = ask_together(&service, &solver, 3).await;
         solver.allowed.add_permits(3);
         for id in builds {
@@ -207,7 +134,7 @@ async fn what_cannot_be_solved_fails_for_all_and_other_failures_for_one() {
 async fn one_that_waits_is_canceled_within_a_second_and_one_that_solves_leaves_it_to_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let solver = Gated::new(None);
-    let service = Service::start(directory.path(), &solver, 4).await;
+    let service = start(directory.path(), &solver, 4).await;
     let builds = ask_together(&service, &solver, 3).await;
     for canceled in [builds[1], builds[0]] {
         let asked = Instant::now();
@@ -229,11 +156,11 @@ async fn one_that_waits_is_canceled_within_a_second_and_one_that_solves_leaves_i
 async fn a_lost_worker_leaves_its_solve_to_the_next() {
     let directory = tempfile::tempdir().unwrap();
     let solver = Gated::new(None);
-    let first = Service::start(directory.path(), &solver, 1).await;
-    first.submit("first", "wanted").await;
+    let first = start(directory.path(), &solver, 1).await;
+    submit(&first, "first", "wanted").await;
     until("the first one is solved", async || solver.solving.load(Ordering::SeqCst) == 1).await;
-    let second = Service::start(directory.path(), &solver, 1).await;
-    let waiting = second.submit("second", "wanted").await;
+    let second = start(directory.path(), &solver, 1).await;
+    let waiting = submit(&second, "second", "wanted").await;
     until("the second waits", async || second.build(waiting).await.status == BuildStatus::Building).await;
     first.worker.abort();
     until("the second solves", async || solver.asked_for("wanted") == 2).await;
@@ -245,9 +172,9 @@ async fn a_lost_worker_leaves_its_solve_to_the_next() {
 async fn one_that_waits_long_gives_its_place_to_other_work() {
     let directory = tempfile::tempdir().unwrap();
     let solver = Gated::new(None);
-    let service = Service::start(directory.path(), &solver, 2).await;
+    let service = start(directory.path(), &solver, 2).await;
     let builds = ask_together(&service, &solver, 2).await;
-    let other = service.submit("other", "something-else").await;
+    let other = submit(&service, "other", "something-else").await;
     until("the other one is solved beside", async || solver.asked_for("something-else") == 1).await;
     solver.allowed.add_permits(2);
     for id in builds.into_iter().chain([other]) {
