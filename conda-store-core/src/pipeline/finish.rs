@@ -71,6 +71,8 @@ impl Run<'_> {
     async fn fail(&self, error: &Error) -> Result<Outcome> {
         self.log.message(error.report());
         self.remove_prefix().await;
+        // Whoever sees that it failed looks there for the reason.
+        self.write_log().await;
         self.store.catalogue().fail_build(self.build.id, self.number, &error.to_string()).await?;
         self.close_log("failed").await;
         self.describe_log().await;
@@ -131,6 +133,10 @@ impl Run<'_> {
             "record the phases of a build",
             self.store.catalogue().record_phases(self.build.id, self.number, &self.log.phases()).await,
         );
+        self.write_log().await;
+    }
+
+    async fn write_log(&self) {
         let flushed = self.log.flush(self.store.storage().as_ref(), &self.log_key).await;
         self.warn_if_failed("write the log of a build", flushed);
     }
