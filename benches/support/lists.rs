@@ -47,14 +47,20 @@ const SEARCHES: [&str; 4] = ["search=web", "search=team-77", "search=report-111"
 
 const BUILDS: [&str; 2] = ["environment_id=1", "environment_id=50000&packages=package-3"];
 
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 13] = [
     "",
     "search=package-1",
     "search=package-1111",
     "search=package-7&exact=true",
     "search=package-7&exact=true&build=py310_1",
+    "search=package-7&exact=true&distinct_on=version",
+    "build=py310_1",
+    "search=package-1&build=py310_1",
     "distinct_on=name",
     "distinct_on=name&search=age-12",
+    "distinct_on=version",
+    "distinct_on=channel&search=package-1",
+    "distinct_on=name&distinct_on=version",
 ];
 
 /// All of them; those about one environment or build are about these.
@@ -81,7 +87,8 @@ pub(crate) fn all(environment: &str, build: u64) -> Vec<List> {
     let by_name = ["", "sort_by=name&order=desc"];
     add(&format!("/api/v1/build/{build}/packages"), &of_build, &by_name, Paging::Numbers);
     add("/api/v1/channel", &[""], &[""], Paging::Numbers);
-    add("/api/v1/package", &PACKAGES, &["", "sort_by=name&order=desc"], Paging::Numbers);
+    let by_each = ["", "sort_by=name&order=desc", "sort_by=version", "sort_by=build&order=desc"];
+    add("/api/v1/package", &PACKAGES, &by_each, Paging::Numbers);
     add("/api/v2/token", &[""], &[""], Paging::Cursors);
     add("/api/v1/usage", &[""], &[""], Paging::Whole);
     lists

@@ -24,6 +24,7 @@ mod jobs;
 mod metrics;
 mod migrate;
 mod namespaces;
+mod package_columns;
 mod package_rows;
 mod packages;
 mod page;
@@ -78,13 +79,14 @@ use crate::{Result, clock::Clock};
 pub struct Catalogue {
     database: Database,
     clock: Arc<dyn Clock>,
+    kept_columns: package_columns::KeptColumns,
 }
 
 impl Catalogue {
     /// The catalogue in `database`, which [`Catalogue::migrate`] must have prepared, at some time or other.
     #[must_use]
     pub fn new(database: Database, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock }
+        Self { database, clock, kept_columns: package_columns::KeptColumns::default() }
     }
 
     /// The database, for those who keep tables of their own in it.

@@ -1,10 +1,15 @@
 //! Searching all packages that the catalogue knows, those of indexed channels and those of builds.
 //!
 //! There may be a million of them, of some ten thousands of names. Where the order begins with the name, the page is
-//! found in the table of names, which has their numbers of builds, and only the packages of the names on it are read.
+//! found in the table of names, which has their numbers of builds, and only the packages of the names on it are read. Of
+//! one name there are few. Any other list is found in [`package_columns`](super::package_columns).
+
+use std::collections::HashMap;
 
 use super::{
-    Catalogue, Order, PageRequest, Start, filter,
+    Catalogue, Order, PageRequest, Start,
+    build_facts::one_of,
+    filter,
     packages::{COLUMNS, PackageRow},
     page::Window,
     query::Query,
@@ -12,7 +17,7 @@ use super::{
 use crate::{Result, model::CondaPackage};
 
 /// What is being done.
-const OPERATION: &str = "search packages";
+pub(super) const OPERATION: &str = "search packages";
 
 /// What packages can be sorted by and told apart by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +35,9 @@ pub enum PackageColumn {
 use PackageColumn::{Build, Channel, Name, Version};
 
 impl PackageColumn {
+    /// How many there are.
+    pub(super) const COUNT: usize = 4;
+
     fn expression(self) -> &'static str {
         match self {
             Channel => "c.name",
@@ -64,21 +72,28 @@ pub struct PackageSearch<'a> {
 
 impl PackageSearch<'_> {
     /// All columns in the order in which they sort.
-    fn keys(&self) -> Vec<PackageColumn> {
-        let mut keys = Vec::new();
-        for column in self.distinct.iter().chain(self.sort).chain(&[Channel, Name, Version, Build]) {
-            if !keys.contains(column) {
-                keys.push(*column);
+    pub(super) fn keys(&self) -> [PackageColumn; PackageColumn::COUNT] {
+        let mut keys = [Channel, Name, Version, Build];
+        let mut settled = 0;
+        for column in self.distinct.iter().chain(self.sort) {
+            if let Some(place) = keys[settled..].iter().position(|key| key == column) {
+                keys[settled..=settled + place].rotate_right(1);
+                settled += 1;
             }
         }
         keys
+    }
+
+    /// The one name that is looked for, if it is one.
+    fn name(&self) -> Option<&str> {
+        self.search.filter(|_| self.exact)
     }
 
     /// How the table of names finds the page, if it does.
     fn by_name(&self) -> Option<ByName> {
         let keys = self.keys();
         let leads = keys[0] == Name || keys[..2] == [Channel, Name];
-        if self.exact || self.build.is_some() || !leads {
+        if self.name().is_some() || self.build.is_some() || !leads {
             return None;
         }
         match self.distinct {
@@ -115,6 +130,9 @@ impl Catalogue {
     /// Finds packages: one page of them, and how many there are.
     pub async fn search_packages(&self, search: &PackageSearch<'_>) -> Result<(Vec<CondaPackage>, u64)> {
         let by_name = search.by_name();
+        if by_name.is_none() && search.name().is_none() {
+            return self.search_columns(search).await;
+        }
         let total = self.count_found(search, by_name).await?;
         let page = PageRequest { limit: search.limit, start: Start::Offset(search.offset) };
         let mut window = page.window(search.order, total);
@@ -136,6 +154,21 @@ impl Catalogue {
         Ok((page.items, page.total))
     }
 
+    /// As [`Self::search_packages`], by all packages.
+    async fn search_columns(&self, search: &PackageSearch<'_>) -> Result<(Vec<CondaPackage>, u64)> {
+        let found = self.find_packages(search).await?;
+        let total = u64::try_from(found.total).unwrap_or(u64::MAX);
+        if found.ids.is_empty() {
+            return Ok((Vec::new(), total));
+        }
+        let list = self.database.query(OPERATION, COLUMNS).push(TABLES).push(" and pb.id");
+        let rows: Vec<PackageRow> =
+            one_of(list, found.ids.iter().filter_map(|id| u32::try_from(*id).ok())).all().await?;
+        let mut packages: HashMap<i32, CondaPackage> =
+            rows.into_iter().map(CondaPackage::from).map(|package| (package.id.0, package)).collect();
+        Ok((found.ids.iter().filter_map(|id| packages.remove(id)).collect(), total))
+    }
+
     async fn count_found(&self, search: &PackageSearch<'_>, by_name: Option<ByName>) -> Result<i64> {
         let query = self.database.query(OPERATION, "select ");
         let query = match by_name {
@@ -145,13 +178,10 @@ impl Catalogue {
             Some(ByName { each, .. }) => {
                 matching_names(query.push("coalesce(sum(").push(each).push("), 0)").push(NAMES), search)
             }
-            None if search.build.is_none() && search.distinct.is_empty() => {
-                matching_names(query.push("coalesce(sum(n.builds), 0)").push(NAMES), search)
-            }
             None if search.distinct.is_empty() => matching(query.push("count(*)").push(TABLES), search, None),
             None => {
                 let query = query.push("count(*) from (select distinct ");
-                matching(listed(query, search.distinct, "").push(TABLES), search, None).push(") found")
+                matching(listed(query, search.distinct).push(TABLES), search, None).push(") found")
             }
         };
         let (total,): (i64,) = query.one().await?;
@@ -198,8 +228,8 @@ impl Catalogue {
 /// The rows of the page.
 fn found<'t>(list: Query<'t>, search: &PackageSearch<'_>, located: Option<&Located>, window: Window) -> Query<'t> {
     let keys = search.keys();
-    // The names were found in this order; the indexes of the other columns have the database's own.
-    let collation = if located.is_some() && !list.is_sqlite() { " collate \"C\"" } else { "" };
+    // The order of the table of names and of all packages, not the database's own.
+    let collation = if list.is_sqlite() { "" } else { " collate \"C\"" };
     if search.distinct.is_empty() {
         let list = matching(list.push(COLUMNS).push(TABLES), search, located).push(" order by ");
         let list = ordered(list, &keys, collation, window.order).push(", pb.id").push(window.order.keyword());
@@ -207,7 +237,7 @@ fn found<'t>(list: Query<'t>, search: &PackageSearch<'_>, located: Option<&Locat
     }
     // The first of each in the order that was asked for, also where the page is read from the end.
     let list = list.push("select * from (").push(COLUMNS).push(", row_number() over (partition by ");
-    let list = listed(list, search.distinct, "").push(" order by ");
+    let list = listed(list, search.distinct).push(" order by ");
     let list = ordered(list, &keys, collation, search.order).push(", pb.id").push(search.order.keyword());
     let list = matching(list.push(") as place").push(TABLES), search, located);
     let list = list.push(") found where place = 1 order by ");
@@ -215,9 +245,9 @@ fn found<'t>(list: Query<'t>, search: &PackageSearch<'_>, located: Option<&Locat
 }
 
 /// Columns, with commas.
-fn listed<'t>(mut query: Query<'t>, columns: &[PackageColumn], suffix: &'static str) -> Query<'t> {
+fn listed<'t>(mut query: Query<'t>, columns: &[PackageColumn]) -> Query<'t> {
     for (index, column) in columns.iter().enumerate() {
-        query = query.push(if index == 0 { "" } else { ", " }).push(column.expression()).push(suffix);
+        query = query.push(if index == 0 { "" } else { ", " }).push(column.expression());
     }
     query
 }
@@ -247,24 +277,19 @@ fn outer<'t>(mut query: Query<'t>, keys: &[PackageColumn], collation: &'static s
 /// Narrows the table of names (`n`) down.
 fn matching_names<'t>(query: Query<'t>, search: &PackageSearch<'_>) -> Query<'t> {
     match search.search {
-        Some(name) if search.exact => query.push(" and n.name = ").bind(name),
         Some(text) => filter::contains(query.push(" and "), "n.name", text),
         None => query,
     }
 }
 
-/// Narrows packages down: to those of the `located` names, or those whose names match.
+/// Narrows packages down: to those of the `located` names, or of the one that is looked for.
 fn matching<'t>(mut query: Query<'t>, search: &PackageSearch<'_>, located: Option<&Located>) -> Query<'t> {
     if let Some(build) = search.build {
         query = query.push(" and pb.build = ").bind(build);
     }
-    match (located, search.search) {
+    match (located, search.name()) {
         (Some(located), _) => of_names(query, located),
-        (None, Some(name)) if search.exact => query.push(" and p.name = ").bind(name),
-        (None, Some(text)) => {
-            let query = query.push(" and p.name in (select n.name from cs_package_name n where ");
-            filter::contains(query, "n.name", text).push(")")
-        }
+        (None, Some(name)) => query.push(" and p.name = ").bind(name),
         (None, None) => query,
     }
 }

@@ -80,6 +80,34 @@ async fn the_index_follows_a_list_and_leaves_alone_what_builds_consist_of() {
 }
 
 #[tokio::test]
+async fn what_comes_and_goes_does_so_in_lists_of_all_packages_at_once() {
+    both(async |fixture| {
+        let channel = fixture.catalogue.ensure_channel(CHANNEL).await.unwrap();
+        let by_version = PackageSearch { sort: &[PackageColumn::Version], ..everything() };
+        let of_build = PackageSearch { build: Some("0"), ..everything() };
+        let versions = |versions: &[&str]| {
+            indexed("numpy", versions.iter().map(|version| record("numpy", version, "0", "linux-64")).collect())
+        };
+        assert_eq!(found(fixture, &by_version).await, (vec![], 0));
+        for (comes, expected) in [
+            (&["2"][..], &["numpy 2 0"][..]),
+            (&["1", "2"], &["numpy 1 0", "numpy 2 0"]),
+            (&["1"], &["numpy 1 0"]),
+            (&["3"], &["numpy 3 0"]),
+            (&[], &[]),
+        ] {
+            index(fixture, channel, &[versions(comes)]).await;
+            for search in [by_version, of_build] {
+                let (packages, total) = found(fixture, &search).await;
+                assert_eq!(packages, expected);
+                assert_eq!(total, expected.len() as u64);
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_list_is_remembered_by_its_version() {
     both(async |fixture| {
         let channel = fixture.catalogue.ensure_channel(CHANNEL).await.unwrap();
@@ -125,12 +153,15 @@ async fn searches_find_what_a_plain_list_has() {
         let columns = [PackageColumn::Channel, PackageColumn::Name, PackageColumn::Version, PackageColumn::Build];
         let sorts: [&[PackageColumn]; 5] =
             [&[], &columns[1..2], &columns[2..3], &columns[3..], &[columns[0], columns[2]]];
-        let distincts: [&[PackageColumn]; 5] = [&[], &columns[1..2], &columns[2..3], &columns[..2], &columns[..1]];
+        let distincts: [&[PackageColumn]; 6] =
+            [&[], &columns[1..2], &columns[2..3], &columns[..2], &columns[..1], &[columns[2], columns[0], columns[2]]];
         for (text, exact, build) in [
             (None, false, None),
             (Some("PY"), false, None),
             (Some("numpy"), true, None),
             (Some("_"), false, Some("h1_0")),
+            (None, false, Some("h0_0")),
+            (None, true, Some("h2_0")),
         ] {
             for sort in sorts {
                 for distinct in distincts {
