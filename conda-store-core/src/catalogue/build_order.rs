@@ -22,6 +22,9 @@ use crate::{Error, Result, clock::Timestamp};
 /// The moments of so many builds are all read, wherever in an index they are.
 const SORTED_HERE: u64 = 8000;
 
+/// To find the first of more than these by a walk is less, unless they lie together somewhere else.
+const WALKED: u64 = 5000;
+
 impl Catalogue {
     /// Which of the builds `found` are on the page of a list by a moment, unless the database has to find that out.
     pub(super) async fn locate_builds(
@@ -32,13 +35,16 @@ impl Catalogue {
     ) -> Result<Option<Vec<u32>>> {
         let Some(column) = query.sort.column() else { return Ok(None) };
         let cursor = query.page.cursor(query.sort.keys())?;
-        if found.len() <= SORTED_HERE {
-            return self.sort_builds(column, found, window, cursor).await.map(Some);
+        if found.len() > WALKED {
+            let page = match window.order {
+                Order::Ascending => self.walk_builds(column, found, window, cursor, "").await?,
+                Order::Descending => self.walk_builds_back(column, found, window, cursor).await?,
+            };
+            if page.is_some() || found.len() > SORTED_HERE {
+                return Ok(page);
+            }
         }
-        match window.order {
-            Order::Ascending => self.walk_builds(column, found, window, cursor, "").await,
-            Order::Descending => self.walk_builds_back(column, found, window, cursor).await,
-        }
+        self.sort_builds(column, found, window, cursor).await.map(Some)
     }
 
     /// As [`Self::locate_builds`] for few.
@@ -50,28 +56,28 @@ impl Catalogue {
         cursor: Option<&Cursor>,
     ) -> Result<Vec<u32>> {
         let ids: Vec<u32> = found.iter().collect();
-        let pieces = try_join_all(ids.chunks(filter::FEW).map(|some| self.moments(column, some))).await?;
-        let builds = pieces.into_iter().flatten().map(|(id, moment)| (moment.is_none(), moment, id));
-        let mut builds: Vec<_> = builds.collect();
+        let pieces = ids.chunks(filter::FEW).map(|some| self.first_builds(column, some, window, cursor));
+        let builds = try_join_all(pieces).await?.into_iter().flatten();
+        let mut builds: Vec<_> = builds.map(|(id, moment)| (moment.is_none(), moment, id)).collect();
         builds.sort_unstable();
         if window.order == Order::Descending {
             builds.reverse();
         }
-        let begin = match cursor {
-            None => place(window.offset()),
-            Some(cursor) => {
-                let moment = moment(cursor)?;
-                let last = (moment.is_none(), moment, cursor.id);
-                builds.partition_point(|build| build.cmp(&last) != window.order.of_later())
-            }
-        };
-        let page = builds.iter().skip(begin).take(place(window.limit()));
+        let page = builds.iter().skip(place(window.offset())).take(place(window.limit()));
         Ok(page.filter_map(|(.., id)| u32::try_from(*id).ok()).collect())
     }
 
-    async fn moments(&self, column: &'static str, builds: &[u32]) -> Result<Vec<(i32, Option<Timestamp>)>> {
+    /// Those of `builds` that can be before the end of the window.
+    async fn first_builds(
+        &self,
+        column: &'static str,
+        builds: &[u32],
+        window: &Window,
+        cursor: Option<&Cursor>,
+    ) -> Result<Vec<(i32, Option<Timestamp>)>> {
         let list = self.database.query(OPERATION, "select b.id, ").push(column).push(" from build b where b.id");
-        one_of(list, builds.iter().copied()).all().await
+        let list = sort(one_of(list, builds.iter().copied()), Some(column), cursor, window.order)?;
+        list.push(" limit ").bind(window.end()).all().await
     }
 
     /// As [`Self::locate_builds`] for many, the latest first. Those whose moment has not come lie before all others in the
@@ -125,6 +131,9 @@ impl Catalogue {
             let rows = sort(rows, Some(column), cursor, window.order)?.push(" limit ").bind(far);
             if let Some(ids) = walk.meet(rows.all().await?) {
                 return Ok(Some(ids));
+            }
+            if found.len() <= SORTED_HERE {
+                break;
             }
         }
         Ok(None)

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use roaring::RoaringBitmap;
+use futures::future::try_join_all;
+use roaring::{MultiOps, RoaringBitmap};
 use sqlx::FromRow;
+use tokio::try_join;
 
 use super::{
     Catalogue,
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     Result,
-    auth::Scope,
+    auth::{ArnPattern, Scope},
     model::{ArtifactType, BuildStatus, EnvironmentId, EnvironmentName, NamespaceName},
 };
 
@@ -71,6 +73,13 @@ impl<'a> Wanted<'a> {
         self.facts() == ["all"] && self.limiting_scopes().next().is_none() && self.name.is_none()
     }
 
+    /// Whether a pattern is about single environments of which some may be wanted.
+    fn may_be_in(&self, pattern: &ArnPattern) -> bool {
+        let (_, name) = pattern.parts();
+        let is_other = |wanted: &EnvironmentName| !name.contains('*') && name != wanted.as_str();
+        !filter::is_of_namespaces(pattern) && !self.name.is_some_and(is_other)
+    }
+
     /// The scopes that do not cover everything.
     fn limiting_scopes(&self) -> impl Iterator<Item = &'a Scope> {
         self.scopes.iter().copied().filter(|scope| !scope.is_everything())
@@ -126,16 +135,40 @@ impl Catalogue {
             query = query.push(", f.builds, null from cs_build_fact f where f.fact = ").bind(fact);
             conditions += 1;
         }
+        let mut looked_up = Vec::new();
         for scope in wanted.limiting_scopes() {
-            query = in_scope(query, conditions, scope);
+            query = in_namespaces(query, conditions, scope);
+            let others: Vec<&ArnPattern> = scope.patterns.iter().filter(|pattern| wanted.may_be_in(pattern)).collect();
+            if !others.is_empty() {
+                let environments = self.builds_of(operation, conditions, wanted);
+                looked_up.push(filter::in_environments(environments, others.into_iter()));
+            }
             conditions += 1;
         }
         if let Some(name) = wanted.name {
-            query = of_environments(query, conditions, name);
+            let environments = self.builds_of(operation, conditions, wanted);
+            let environments = environments.push("(select e.id from environment e where e.name = ");
+            looked_up.push(environments.bind(name.as_str()).push(")"));
             conditions += 1;
         }
-        let rows: Vec<PartRow> = query.all().await?;
+        let rows = query.all::<PartRow>();
+        let others = try_join_all(looked_up.into_iter().map(Query::all::<PartRow>));
+        let (mut rows, others) = try_join!(rows, others)?;
+        rows.extend(others.into_iter().flatten());
         join(rows, conditions)
+    }
+
+    /// A part of the builds of environments whose ids follow.
+    fn builds_of(&self, operation: &'static str, part: i32, wanted: &Wanted<'_>) -> Query<'_> {
+        let query =
+            self.database.query(operation, "select ").bind(part).push(" as part, cast(null as bytea) as builds, ");
+        // One of each environment is less to read than all of it.
+        let (column, table) = if wanted.is_current {
+            ("b.current_build_id", " as ids from environment b where b.id in ")
+        } else {
+            ("b.id", " as ids from build b where b.environment_id in ")
+        };
+        ids(query, column).push(table)
     }
 
     /// An environment has few: they are looked at one by one.
@@ -152,44 +185,31 @@ pub(super) fn ids<'t>(query: Query<'t>, column: &'static str) -> Query<'t> {
     query.push_either("group_concat(", "string_agg(cast(").push(column).push_either(")", " as text), ',')")
 }
 
-/// The builds of all environments that `scope` covers: whole namespaces are a fact, others are looked up.
-fn in_scope<'t>(query: Query<'t>, part: i32, scope: &Scope) -> Query<'t> {
+/// The builds of all namespaces that `scope` covers, which are a fact.
+fn in_namespaces<'t>(query: Query<'t>, part: i32, scope: &Scope) -> Query<'t> {
     let query = query.push(" union all select ").bind(part).push(
         ", f.builds, null from cs_build_fact f where f.fact in \
          (select 'namespace/' || n.name from namespace n where 1 = 1",
     );
-    let query = filter::namespaces_in_scope(query, scope).push(")");
-    let others = scope.patterns.iter().filter(|pattern| pattern.parts().1 != "*").cloned().collect();
-    let others = Scope { patterns: others };
-    if others.patterns.is_empty() {
-        return query;
-    }
-    let query = ids(query.push(" union all select ").bind(part).push(", null, "), "b.id").push(
-        " from build b where b.environment_id in \
-         (select e.id from environment e join namespace n on n.id = e.namespace_id where 1 = 1",
-    );
-    filter::environments_in_scope(query, &others).push(")")
-}
-
-fn of_environments<'t>(query: Query<'t>, part: i32, name: &EnvironmentName) -> Query<'t> {
-    let query = ids(query.push(" union all select ").bind(part).push(", null, "), "b.id")
-        .push(" from build b where b.environment_id in (select e.id from environment e where e.name = ");
-    query.bind(name.as_str()).push(")")
+    filter::namespaces_in_scope(query, scope).push(")")
 }
 
 /// What fulfils all conditions, where the changed builds were looked at one by one.
 fn join(rows: Vec<PartRow>, conditions: i32) -> Result<Option<RoaringBitmap>> {
-    let mut parts = vec![RoaringBitmap::new(); usize::try_from(conditions).unwrap_or_default()];
+    let mut parts = vec![Vec::new(); usize::try_from(conditions).unwrap_or_default()];
     for row in rows {
         let Some(part) = usize::try_from(row.part).ok().and_then(|part| parts.get_mut(part)) else { continue };
         if let Some(bytes) = &row.builds {
-            *part |= read_set(bytes)?;
+            part.push(read_set(bytes)?);
         }
         if let Some(text) = &row.ids {
-            part.extend(read_ids(text));
+            // In order they are put together many times as fast.
+            let mut ids: Vec<u32> = read_ids(text).collect();
+            ids.sort_unstable();
+            part.push(ids.into_iter().collect());
         }
     }
-    let mut parts = parts.into_iter();
+    let mut parts = parts.into_iter().map(MultiOps::union);
     let (Some(changed), Some(changed_and_wanted)) = (parts.next(), parts.next()) else { return Ok(None) };
     if changed.len() > MOST_CHANGED as u64 {
         return Ok(None);

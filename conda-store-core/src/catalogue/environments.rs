@@ -2,6 +2,7 @@
 
 use roaring::RoaringBitmap;
 use sqlx::{FromRow, types::Json};
+use tokio::try_join;
 
 use super::{
     Catalogue, Cursor, Namespace, Order, Page, PageRequest,
@@ -180,17 +181,6 @@ enum Members {
     Unknown,
 }
 
-impl Members {
-    /// The set, and the column that it is about.
-    fn set(&self) -> Option<(&'static str, &RoaringBitmap)> {
-        match self {
-            Self::WithBuild(builds) => Some(("e.current_build_id", builds)),
-            Self::These(environments) => Some(("e.id", environments)),
-            Self::All | Self::Unknown => None,
-        }
-    }
-}
-
 /// Makes the environment, or revives it where it is marked as deleted, and gives its id.
 ///
 /// What was current before it was deleted is not current after it: its files may be gone.
@@ -224,44 +214,76 @@ impl Catalogue {
     /// # Errors
     /// [`ErrorKind::Invalid`] for a cursor of a list in another order.
     pub async fn environments(&self, query: &EnvironmentQuery<'_>) -> Result<Page<Environment>> {
-        let members = self.members(query).await?;
-        let is_searched = matches!(members, Members::These(_));
-        let query = &EnvironmentQuery { search: query.search.filter(|_| !is_searched), ..query.clone() };
-        let narrowed = |columns| narrow(self.database.query(OPERATION, columns).push(TABLES), query);
-        let list = |columns| match (members.set(), &members) {
-            (Some((column, set)), _) => filter::among(narrowed(columns), column, set),
-            (None, Members::Unknown) => narrow_by_build(narrowed(columns), query),
-            (None, _) => narrowed(columns),
-        };
-        let total = match members.set() {
+        match self.members(query).await? {
+            Members::All => self.list_environments(query, |list| list).await,
+            Members::Unknown => self.list_environments(query, |list| narrow_by_build(list, query)).await,
             // Each build is what users of one environment get.
-            Some((_, set)) => i64::try_from(set.len()).unwrap_or(i64::MAX),
-            None => list("select count(*)").one::<(i64,)>().await?.0,
-        };
-        let window = query.page.window(query.order, total);
-        let place = match members.set() {
-            Some((column, set)) if set.len() > filter::FEW as u64 => {
-                self.locate_environments(query, column, set, &window).await?
+            Members::WithBuild(builds) => self.environments_among(query, "e.current_build_id", &builds).await,
+            Members::These(found) => {
+                let found_already = EnvironmentQuery { search: None, ..query.clone() };
+                self.environments_among(&found_already, "e.id", &found).await
             }
-            _ => None,
+        }
+    }
+
+    /// The page of a list that `further` narrows down.
+    async fn list_environments<'c>(
+        &'c self,
+        query: &EnvironmentQuery<'_>,
+        further: impl Fn(Query<'c>) -> Query<'c>,
+    ) -> Result<Page<Environment>> {
+        let list = |columns| further(narrowed(self.database.query(OPERATION, columns), query));
+        let count = list("select count(*)").one::<(i64,)>();
+        let page = async |window: &Window| {
+            let page = window.cut(sort(list(PAGE), query, window.order)?);
+            self.read_environments(page, query, window).await
         };
-        // Only the environments of the page are read, of others no more than an index has.
-        let page = match place {
-            Some(ids) => one_of(self.database.query(OPERATION, PAGE).push(" from environment e where e.id"), ids),
-            None => window.cut(sort(list(PAGE), query, window.order)?),
+        // From the front a list is read in the same way however long it is, and by another connection meanwhile.
+        if let Some(window) = query.page.window_at_front(query.order) {
+            let ((total,), rows) = try_join!(count, page(&window))?;
+            return Ok(page_of(query, &window, rows, total));
+        }
+        let (total,) = count.await?;
+        let window = query.page.window(query.order, total);
+        Ok(page_of(query, &window, page(&window).await?, total))
+    }
+
+    /// The page of a list of those that have one of `set` in `column`.
+    async fn environments_among(
+        &self,
+        query: &EnvironmentQuery<'_>,
+        column: &'static str,
+        set: &RoaringBitmap,
+    ) -> Result<Page<Environment>> {
+        let total = i64::try_from(set.len()).unwrap_or(i64::MAX);
+        let window = query.page.window(query.order, total);
+        let is_few = set.len() <= filter::FEW as u64;
+        let place = if is_few { None } else { self.locate_environments(query, column, set, &window).await? };
+        let page = if let Some(ids) = place {
+            one_of(self.database.query(OPERATION, PAGE).push(" from environment e where e.id"), ids)
+        } else {
+            let list = filter::among(narrowed(self.database.query(OPERATION, PAGE), query), column, set);
+            window.cut(sort(list, query, window.order)?)
         };
+        let rows = self.read_environments(page, query, &window).await?;
+        Ok(page_of(query, &window, rows, total))
+    }
+
+    /// The rows of a page. Only its environments are read, of others no more than an index has.
+    async fn read_environments(
+        &self,
+        page: Query<'_>,
+        query: &EnvironmentQuery<'_>,
+        window: &Window,
+    ) -> Result<Vec<Environment>> {
         let page = page.push(") found").push(PAGE_TABLES);
         let rows: Vec<EnvironmentRow> = page::order_by(page, &columns(query), window.order).all().await?;
-        let items: Result<Vec<Environment>> = rows.into_iter().map(Environment::try_from).collect();
-        Ok(query.page.page(&window, items?, total, |item| Cursor {
-            keys: query.sort().iter().map(|sort| Some(sort.key(item))).collect(),
-            id: item.id.0,
-        }))
+        rows.into_iter().map(Environment::try_from).collect()
     }
 
     async fn members(&self, query: &EnvironmentQuery<'_>) -> Result<Members> {
         let scopes: Vec<&Scope> = [Some(query.scope), query.shared_with].into_iter().flatten().collect();
-        let Some(wanted) = query.of_current_build(&scopes) else { return Ok(Members::All) };
+        let Some(wanted) = query.of_current_build(&scopes) else { return self.search_few(query).await };
         let Some(builds) = self.find_builds(OPERATION, &wanted).await? else { return Ok(Members::Unknown) };
         if query.search.is_none() {
             return Ok(Members::WithBuild(builds));
@@ -269,11 +291,25 @@ impl Catalogue {
         self.search_among(query, &builds).await.map(Members::These)
     }
 
+    /// Those that the search finds where they are few: then the names are looked through once. Of many a page is found soon.
+    async fn search_few(&self, query: &EnvironmentQuery<'_>) -> Result<Members> {
+        if query.search.is_none() {
+            return Ok(Members::All);
+        }
+        let list = narrowed(self.database.query(OPERATION, "select e.id"), query);
+        let limit = i64::try_from(filter::FEW).unwrap_or(i64::MAX);
+        let rows: Vec<(i32,)> = list.push(" limit ").bind(limit + 1).all().await?;
+        if rows.len() > filter::FEW {
+            return Ok(Members::All);
+        }
+        Ok(Members::These(rows.into_iter().filter_map(|(id,)| u32::try_from(id).ok()).collect()))
+    }
+
     /// Those that the search finds and whose current build is one of `builds`. The names are looked through once, for the
     /// number and for the page.
     async fn search_among(&self, query: &EnvironmentQuery<'_>, builds: &RoaringBitmap) -> Result<RoaringBitmap> {
         let rows = ids(self.database.query(OPERATION, "select "), "e.id");
-        let rows = narrow(ids(rows.push(", "), "e.current_build_id").push(TABLES), query);
+        let rows = narrowed(ids(rows.push(", "), "e.current_build_id"), query);
         let rows = rows.push(" and e.current_build_id is not null");
         let is_few = builds.len() <= filter::FEW as u64;
         let rows = if is_few { filter::among(rows, "e.current_build_id", builds) } else { rows };
@@ -296,8 +332,8 @@ impl Catalogue {
         let all = if query.is_narrowed() { total } else { self.last_environment().await?.into() };
         let mut walk = Walk::new(set, window, total, all);
         while let Some(far) = walk.far() {
-            let rows = self.database.query(OPERATION, "select e.id, ").push(column).push(TABLES);
-            let rows = narrow(rows, query).push(" and ").push(column).push(" is not null");
+            let rows = narrowed(self.database.query(OPERATION, "select e.id, ").push(column), query);
+            let rows = rows.push(" and ").push(column).push(" is not null");
             let rows = sort(rows, query, window.order)?.push(" limit ").bind(far).all().await?;
             if let Some(ids) = walk.meet(rows) {
                 return Ok(Some(ids));
@@ -348,6 +384,13 @@ impl Catalogue {
         update.value(description).value(id).run().await?;
         transaction.commit(OPERATION).await
     }
+}
+
+fn page_of(query: &EnvironmentQuery<'_>, window: &Window, rows: Vec<Environment>, total: i64) -> Page<Environment> {
+    query.page.page(window, rows, total, |item| Cursor {
+        keys: query.sort().iter().map(|sort| Some(sort.key(item))).collect(),
+        id: item.id.0,
+    })
 }
 
 /// The id of the environment, whose row nobody else changes before the end of the transaction.
@@ -408,8 +451,9 @@ async fn check_can_be_current(
     }
 }
 
-fn narrow<'t>(list: Query<'t>, query: &EnvironmentQuery<'_>) -> Query<'t> {
-    let mut list = filter::environments_in_scope(list, query.scope);
+/// `columns` of the environments that the list may have, whatever their current build is.
+fn narrowed<'t>(columns: Query<'t>, query: &EnvironmentQuery<'_>) -> Query<'t> {
+    let mut list = filter::environments_of(columns.push(" from "), query.scope);
     if let Some(scope) = query.shared_with {
         list = filter::environments_in_scope(list, scope);
     }

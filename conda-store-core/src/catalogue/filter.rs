@@ -21,17 +21,72 @@ const ENVIRONMENT: &str = "e.name";
 
 /// The environments (`n`, `e`) that `scope` covers.
 pub(super) fn environments_in_scope<'t>(query: Query<'t>, scope: &Scope) -> Query<'t> {
-    let arms = scope.patterns.iter().map(|pattern| {
+    match only_some(scope) {
+        Some(patterns) => in_environments(query.push(" and e.id in "), patterns),
+        None => namespaces_in_scope(query, scope),
+    }
+}
+
+/// Tables `e` and `n` of the environments that `scope` covers and that are not marked as deleted; `e` has what lists filter
+/// and sort by, which an index has as well.
+pub(super) fn environments_of<'t>(query: Query<'t>, scope: &Scope) -> Query<'t> {
+    const REST: &str = " join namespace n on n.id = e.namespace_id where e.deleted_on is null and n.deleted_on is null";
+    const SELECT: &str = "select e.id, e.name, e.namespace_id, e.current_build_id, e.deleted_on \
+        from environment e join namespace n on n.id = e.namespace_id where 1 = 1";
+    match only_some(scope) {
+        Some(patterns) => each_kind(query.push("("), SELECT, patterns).push(") e").push(REST),
+        None => namespaces_in_scope(query.push("environment e").push(REST), scope),
+    }
+}
+
+/// The ids of the environments that one of `patterns` covers.
+pub(super) fn in_environments<'t, 'p>(query: Query<'t>, patterns: impl Iterator<Item = &'p ArnPattern>) -> Query<'t> {
+    const SELECT: &str = "select e.id from environment e join namespace n on n.id = e.namespace_id where 1 = 1";
+    each_kind(query.push("("), SELECT, patterns).push(")")
+}
+
+/// The patterns of a scope that covers single environments, or some of each namespace.
+fn only_some(scope: &Scope) -> Option<impl Iterator<Item = &ArnPattern>> {
+    let has_others = scope.patterns.iter().any(|pattern| !is_of_namespaces(pattern));
+    (has_others && !scope.is_everything()).then(|| scope.patterns.iter())
+}
+
+/// What `select` gives of the environments that one of `patterns` covers. Patterns of a kind are looked up by an index that
+/// suits them; as a single condition they would have every environment looked at.
+fn each_kind<'t, 'p>(
+    query: Query<'t>,
+    select: &'static str,
+    patterns: impl Iterator<Item = &'p ArnPattern>,
+) -> Query<'t> {
+    let (whole, others): (Vec<_>, Vec<_>) = patterns.partition(|pattern| is_of_namespaces(pattern));
+    let (named, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|pattern| !pattern.parts().1.contains('*'));
+    let mut query = any(query.push(select), &arms(whole));
+    if !named.is_empty() {
+        query = query.push(" union ").push(select).push(" and e.name in (");
+        for (index, pattern) in named.iter().enumerate() {
+            query = query.push(if index == 0 { "" } else { ", " }).bind(pattern.parts().1);
+        }
+        query = any(query.push(")"), &arms(named));
+    }
+    if others.is_empty() { query } else { any(query.push(" union ").push(select), &arms(others)) }
+}
+
+/// Whether it covers whole namespaces.
+pub(super) fn is_of_namespaces(pattern: &ArnPattern) -> bool {
+    pattern.parts().1 == "*"
+}
+
+fn arms<'p>(patterns: Vec<&'p ArnPattern>) -> Vec<Arm<'p>> {
+    let arm = |pattern: &'p ArnPattern| {
         let (namespace, name) = pattern.parts();
         vec![(NAMESPACE, namespace), (ENVIRONMENT, name)]
-    });
-    any(query, &arms.collect::<Vec<_>>())
+    };
+    patterns.into_iter().map(arm).collect()
 }
 
 /// The namespaces (`n`) that `scope` covers: only patterns `…/*` do.
 pub(super) fn namespaces_in_scope<'t>(query: Query<'t>, scope: &Scope) -> Query<'t> {
-    let whole = scope.patterns.iter().map(ArnPattern::parts).filter(|(_, name)| *name == "*");
-    any(query, &whole.map(|(namespace, _)| vec![(NAMESPACE, namespace)]).collect::<Vec<_>>())
+    any(query, &arms(scope.patterns.iter().filter(|pattern| is_of_namespaces(pattern)).collect()))
 }
 
 /// Columns, and the patterns that all of them must match.

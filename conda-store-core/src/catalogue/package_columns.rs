@@ -208,9 +208,12 @@ impl Reading {
 /// What changes when packages come or go: the last id, and how many there are.
 type State = (Option<i32>, i64);
 
+/// The columns in some state.
+type Kept = (State, Arc<PackageColumns>);
+
 /// The columns, as long as somebody asks for them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct KeptColumns(Arc<Mutex<Option<(State, Arc<PackageColumns>)>>>);
+pub(super) struct KeptColumns(Arc<Mutex<Option<Kept>>>);
 
 impl KeptColumns {
     /// Forgets `columns` after a while.
@@ -244,12 +247,12 @@ impl Catalogue {
         if let Some((of, columns)) = kept.as_ref()
             && *of == state
         {
-            return Ok(columns.clone());
+            return Ok(Arc::clone(columns));
         }
         // There is not to be room for both at once.
         *kept = None;
         let columns = Arc::new(self.read_columns().await?);
-        *kept = Some((state, columns.clone()));
+        *kept = Some((state, Arc::clone(&columns)));
         self.kept_columns.forget(&columns);
         Ok(columns)
     }

@@ -1,6 +1,6 @@
 //! Lists in pieces.
 
-use std::{cmp::Ordering, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,14 +31,6 @@ impl Order {
         match self {
             Self::Ascending => Self::Descending,
             Self::Descending => Self::Ascending,
-        }
-    }
-
-    /// How what comes later compares with what comes first.
-    pub(super) fn of_later(self) -> Ordering {
-        match self {
-            Self::Ascending => Ordering::Greater,
-            Self::Descending => Ordering::Less,
         }
     }
 
@@ -133,6 +125,11 @@ impl PageRequest {
             is_reversed: true,
             has_more: end < total,
         }
+    }
+
+    /// How to read it where that is the same however long the list is.
+    pub(super) fn window_at_front(&self, order: Order) -> Option<Window> {
+        matches!(self.start, Start::After(_) | Start::Offset(0)).then(|| self.window(order, i64::MAX))
     }
 
     /// The page of what a query for `window` gave.

@@ -173,7 +173,8 @@ impl Catalogue {
         let query = self.database.query(OPERATION, "select ");
         let query = match by_name {
             Some(ByName { across_channels: true, .. }) => {
-                matching_names(query.push("count(distinct n.name)").push(NAMES), search)
+                // To count names that differ PostgreSQL would sort them.
+                matching_names(query.push("count(*) from (select distinct n.name").push(NAMES), search).push(") found")
             }
             Some(ByName { each, .. }) => {
                 matching_names(query.push("coalesce(sum(").push(each).push("), 0)").push(NAMES), search)
@@ -190,38 +191,36 @@ impl Catalogue {
 
     /// The names that the page is about.
     async fn locate(&self, search: &PackageSearch<'_>, by_name: ByName, window: Window) -> Result<Located> {
-        let name_first = search.keys()[0] == Name;
+        if by_name.across_channels {
+            return self.locate_names(search, window).await;
+        }
+        let order = window.order.keyword();
+        let columns = if search.keys()[0] == Name { ["name", "channel"] } else { ["channel", "name"] };
         let query =
             self.database.query(OPERATION, "select name, channel_id, before from (select name, channel_id, each, ");
-        let query = query.push("sum(each) over (order by ");
-        let query = match (by_name.across_channels, name_first) {
-            (true, _) => query.push("name").push(window.order.keyword()),
-            (false, true) => {
-                query.push("name").push(window.order.keyword()).push(", channel").push(window.order.keyword())
-            }
-            (false, false) => {
-                query.push("channel").push(window.order.keyword()).push(", name").push(window.order.keyword())
-            }
-        };
-        let query = query.push(" rows between unbounded preceding and current row) - each as before from (");
-        let query = if by_name.across_channels {
-            matching_names(query.push("select distinct n.name, 0 as channel_id, 1 as each").push(NAMES), search)
-        } else {
-            // The place of a channel among the channels is quicker to sort by than its URL.
-            let query = query.push("select n.name, n.channel_id, ").push(by_name.each).push(
-                " as each, c.channel from cs_package_name n \
-                 join (select id, row_number() over (order by name",
-            );
-            let query = query.push_either("", " collate \"C\"");
-            let query = query.push(") as channel from conda_channel) c on c.id = n.channel_id where 1 = 1");
-            matching_names(query, search)
-        };
-        let query = query.push(") names) located where before < ").bind(window.end());
+        let query = query.push("sum(each) over (order by ").push(columns[0]).push(order).push(", ").push(columns[1]);
+        let query =
+            query.push(order).push(" rows between unbounded preceding and current row) - each as before from (");
+        // The place of a channel among the channels is quicker to sort by than its URL.
+        let query = query.push("select n.name, n.channel_id, ").push(by_name.each).push(
+            " as each, c.channel from cs_package_name n \
+             join (select id, row_number() over (order by name",
+        );
+        let query = query.push_either("", " collate \"C\"");
+        let query = query.push(") as channel from conda_channel) c on c.id = n.channel_id where 1 = 1");
+        let query = matching_names(query, search).push(") names) located where before < ").bind(window.end());
         let query = query.push(" and before + each > ").bind(window.offset()).push(" order by before");
         let rows: Vec<(String, i32, i64)> = query.all().await?;
         let before = rows.first().map_or(0, |(_, _, before)| *before);
-        let channel = |id| if by_name.across_channels { None } else { Some(id) };
-        Ok(Located { names: rows.into_iter().map(|(name, id, _)| (name, channel(id))).collect(), before })
+        Ok(Located { names: rows.into_iter().map(|(name, id, _)| (name, Some(id))).collect(), before })
+    }
+
+    /// As [`Self::locate`] where each name is one.
+    async fn locate_names(&self, search: &PackageSearch<'_>, window: Window) -> Result<Located> {
+        let names = self.database.query(OPERATION, "select distinct n.name").push(NAMES);
+        let names = matching_names(names, search).push(" order by n.name").push(window.order.keyword());
+        let rows: Vec<(String,)> = window.cut(names).all().await?;
+        Ok(Located { names: rows.into_iter().map(|(name,)| (name, None)).collect(), before: window.offset() })
     }
 }
 
