@@ -109,6 +109,40 @@ struct PartRow {
     ids: Option<String>,
 }
 
+/// Environments whose builds are looked up.
+enum Environments<'a> {
+    /// Those that one of the patterns covers.
+    Of(Vec<&'a ArnPattern>),
+    /// Those of this name.
+    Named(&'a EnvironmentName),
+}
+
+impl Environments<'_> {
+    /// Asks for all of their builds, as a part.
+    fn builds<'t>(&self, query: Query<'t>, part: i32) -> Query<'t> {
+        self.among(ids(part_of_ids(query, part), "b.id").push(" as ids from build b where b.environment_id in "))
+    }
+
+    /// Asks for what their users get, as a part.
+    fn current_builds<'t>(&self, query: Query<'t>, part: i32) -> Query<'t> {
+        let query = ids(part_of_ids(query, part), "c.current_build_id");
+        self.among(query.push(" as ids from environment c where c.id in "))
+    }
+
+    fn among<'t>(&self, query: Query<'t>) -> Query<'t> {
+        match self {
+            Self::Of(patterns) => filter::in_environments(query, patterns.iter().copied()),
+            Self::Named(name) => {
+                query.push("(select e.id from environment e where e.name = ").bind(name.as_str()).push(")")
+            }
+        }
+    }
+}
+
+fn part_of_ids(query: Query<'_>, part: i32) -> Query<'_> {
+    query.push("select ").bind(part).push(" as part, cast(null as bytea) as builds, ")
+}
+
 /// Part 0 are the changed builds, part 1 those of them that are wanted; from here on each is what fulfils one condition.
 const FIRST_CONDITION: i32 = 2;
 
@@ -140,35 +174,28 @@ impl Catalogue {
             query = in_namespaces(query, conditions, scope);
             let others: Vec<&ArnPattern> = scope.patterns.iter().filter(|pattern| wanted.may_be_in(pattern)).collect();
             if !others.is_empty() {
-                let environments = self.builds_of(operation, conditions, wanted);
-                looked_up.push(filter::in_environments(environments, others.into_iter()));
+                looked_up.push((conditions, Environments::Of(others)));
             }
             conditions += 1;
         }
         if let Some(name) = wanted.name {
-            let environments = self.builds_of(operation, conditions, wanted);
-            let environments = environments.push("(select e.id from environment e where e.name = ");
-            looked_up.push(environments.bind(name.as_str()).push(")"));
+            looked_up.push((conditions, Environments::Named(name)));
             conditions += 1;
         }
+        let mut others = Vec::new();
+        for (part, environments) in looked_up {
+            if wanted.is_current {
+                // At the same moment as the sets: what users get may change.
+                query = environments.current_builds(query.push(" union all "), part);
+            } else {
+                others.push(environments.builds(self.database.query(operation, ""), part));
+            }
+        }
         let rows = query.all::<PartRow>();
-        let others = try_join_all(looked_up.into_iter().map(Query::all::<PartRow>));
+        let others = try_join_all(others.into_iter().map(Query::all::<PartRow>));
         let (mut rows, others) = try_join!(rows, others)?;
         rows.extend(others.into_iter().flatten());
         join(rows, conditions)
-    }
-
-    /// A part of the builds of environments whose ids follow.
-    fn builds_of(&self, operation: &'static str, part: i32, wanted: &Wanted<'_>) -> Query<'_> {
-        let query =
-            self.database.query(operation, "select ").bind(part).push(" as part, cast(null as bytea) as builds, ");
-        // One of each environment is less to read than all of it.
-        let (column, table) = if wanted.is_current {
-            ("b.current_build_id", " as ids from environment b where b.id in ")
-        } else {
-            ("b.id", " as ids from build b where b.environment_id in ")
-        };
-        ids(query, column).push(table)
     }
 
     /// An environment has few: they are looked at one by one.
